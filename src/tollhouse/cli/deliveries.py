@@ -1,0 +1,68 @@
+"""`tollhouse deliveries`: what waits, what failed, and once more."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from tollhouse.cli.running import as_json, print_records, with_database
+
+if TYPE_CHECKING:
+    from tollhouse.events.deliveries import DeliveryRecord
+    from tollhouse.runtime import Runtime
+
+
+@click.group()
+def deliveries() -> None:
+    """List deliveries to mail servers and handlers, and retry failed ones."""
+
+
+@deliveries.command(name="list")
+@click.option(
+    "--status",
+    type=click.Choice(["waiting", "delivered", "failed", "expired"]),
+    default="failed",
+    show_default=True,
+    help="Which ones.",
+)
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="How many at most.")
+@as_json
+def list_(status: str, limit: int, json_output: bool) -> None:  # noqa: FBT001 (click passes flags so)
+    """List deliveries, the newest first.
+
+    \b
+    Example:
+      tollhouse deliveries list --status waiting --json
+    """
+
+    async def work(run: Runtime) -> list[DeliveryRecord]:
+        from tollhouse.events import deliveries as domain
+
+        return await run.db.fetch_all(domain.LIST, wanted_status=status, limit=limit)
+
+    print_records([asdict(record) for record in with_database(work)], json_output=json_output)
+
+
+@deliveries.command()
+@click.argument("delivery_id", metavar="ID")
+def retry(delivery_id: str) -> None:
+    """Deliver a failed event once more; a mail cannot be, for its content is erased when it ends.
+
+    \b
+    Example:
+      tollhouse deliveries retry dlv_01k9c0v8m2x3w4y5z6a7b8c9d0
+    """
+
+    async def work(run: Runtime) -> int:
+        from tollhouse.events import deliveries as domain
+
+        return await run.db.write(domain.RETRY, delivery_id=delivery_id, now=run.now_us)
+
+    if with_database(work):
+        click.echo("It is due now.")
+    else:
+        click.echo("There is no such failed delivery of an event.", err=True)
+        sys.exit(1)

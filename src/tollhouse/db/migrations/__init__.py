@@ -1,0 +1,89 @@
+"""Migrations: the database to its newest schema, by one migrator at a time, while old replicas serve.
+
+Each version only adds what the code before it does not mind: new tables, nullable or defaulted columns, indexes. What old
+code still reads is dropped one release later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from tollhouse.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+LOCK_KEY: Final = 7_655_091_001  # of PostgreSQL's advisory lock; any number that nobody else uses
+LOCK_TIMEOUT_SECONDS: Final = 30
+HERE: Final = Path(__file__).parent
+
+
+async def migrate(url: str, revision: str = "head") -> None:
+    """Bring the database to a revision; safe to call from every replica at once. Raises `DatabaseUnavailable`.
+
+    All steps run in one transaction that holds the lock, so a migrator that dies leaves nothing half done.
+    """
+    if url.startswith("sqlite:"):
+        await asyncio.to_thread(_migrate_sqlite, url, revision)
+    else:
+        await _migrate_postgres(url, revision)
+
+
+def _migrate_sqlite(url: str, revision: str) -> None:
+    from sqlalchemy import create_engine, event
+    from sqlalchemy.exc import OperationalError
+
+    engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_SECONDS, "isolation_level": None})
+    # The driver's own transactions leave DDL outside; BEGIN IMMEDIATE also takes the one write lock before anything is read.
+    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    try:
+        with engine.begin() as connection:
+            _upgrade(connection, revision)
+    except OperationalError as error:
+        raise DatabaseUnavailable(f"The database cannot be migrated: {error.orig}.") from error
+    finally:
+        engine.dispose()
+
+
+async def _migrate_postgres(url: str, revision: str) -> None:
+    from sqlalchemy.exc import DBAPIError
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
+    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
+    try:
+        async with engine.begin() as connection:
+            await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+            await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
+            await connection.run_sync(_upgrade, revision)
+    except (OSError, DBAPIError) as error:
+        raise DatabaseUnavailable(f"The database cannot be migrated: {type(error).__name__}: {error}.") from error
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection, revision: str) -> None:
+    from alembic import command
+
+    command.upgrade(configuration(connection), revision)
+
+
+def configuration(connection: Any = None) -> Any:
+    """Return Alembic's configuration for this folder, bound to an open connection."""
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(HERE).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def head() -> str:
+    """Return the newest revision that this code knows."""
+    from alembic.script import ScriptDirectory
+
+    newest = ScriptDirectory.from_config(configuration()).get_current_head()
+    assert newest is not None
+    return newest

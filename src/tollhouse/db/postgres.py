@@ -1,0 +1,197 @@
+"""PostgreSQL through asyncpg: a pool that keeps no session state, so that it works behind a pooler too."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, Final
+
+import asyncpg
+
+from tollhouse.db.database import Database, P, Result, Row, Work
+from tollhouse.db.statement import Statement
+from tollhouse.errors import DatabaseUnavailable
+
+POOL_SIZE_MAX: Final = 10
+ACQUIRE_TIMEOUT_SECONDS: Final = 2.0
+CONNECT_TIMEOUT_SECONDS: Final = 3.0
+STATEMENT_TIMEOUT_MS: Final = 5_000
+LOCK_TIMEOUT_MS: Final = 2_000
+COMMAND_TIMEOUT_SECONDS: Final = 6.0  # beyond the server's own limit: for a server that is not there any more
+TRIES_MAX: Final = 4
+TIMEOUTS: Final = {
+    "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+    "lock_timeout": str(LOCK_TIMEOUT_MS),
+    "idle_in_transaction_session_timeout": "10000",
+}
+
+UNAVAILABLE: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,  # shutting down, starting up, statement timeout
+    asyncpg.InsufficientResourcesError,  # disk full, too many connections
+    asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.PostgresIOError,
+)
+RETRYABLE: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
+
+
+@contextmanager
+def translated_errors() -> Iterator[None]:
+    """Turn what means "not now" into `DatabaseUnavailable`; our own mistakes stay what they are."""
+    try:
+        yield
+    except RETRYABLE:
+        raise
+    except UNAVAILABLE as error:
+        raise DatabaseUnavailable(f"PostgreSQL: {type(error).__name__}.") from error
+
+
+class PostgresTransaction:
+    """Statements on one connection."""
+
+    def __init__(self, connection: Any) -> None:
+        """Use a connection inside its transaction, or for single statements."""
+        self._connection = connection
+
+    async def fetch_one(self, statement: Statement[Row], **parameters: Any) -> Row | None:
+        """Return the first row, or None."""
+        compiled = statement.postgres
+        record = await self._connection.fetchrow(compiled.sql, *compiled.arguments(parameters))
+        return None if record is None else statement.row(*record)
+
+    async def fetch_all(self, statement: Statement[Row], **parameters: Any) -> list[Row]:
+        """Return every row."""
+        compiled = statement.postgres
+        row = statement.row
+        return [row(*record) for record in await self._connection.fetch(compiled.sql, *compiled.arguments(parameters))]
+
+    async def execute(self, statement: Statement[Any], **parameters: Any) -> int:
+        """Return how many rows the statement changed."""
+        compiled = statement.postgres
+        status: str = await self._connection.execute(compiled.sql, *compiled.arguments(parameters))
+        return int(status.rpartition(" ")[2])
+
+    async def execute_many(self, statement: Statement[Any], parameters: Iterable[Mapping[str, Any]]) -> None:
+        """Run the statement once for each set of parameters, in one round trip."""
+        compiled = statement.postgres
+        await self._connection.executemany(compiled.sql, [compiled.arguments(each) for each in parameters])
+
+
+class PostgresDatabase(Database):
+    """A PostgreSQL database, 15 or newer."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str, *, behind_pooler: bool = False) -> None:
+        """Name the database; `behind_pooler` gives up named statements and session settings."""
+        self._url = url
+        self._behind_pooler = behind_pooler
+        # In transaction mode a pooler may serve two single messages from two servers, and settings do not stay.
+        self._begin = "BEGIN; " + "; ".join(f"SET LOCAL {k} = {v}" for k, v in TIMEOUTS.items())
+        if not behind_pooler:
+            self._begin = "BEGIN"
+
+    async def open(self) -> None:
+        """Make the pool; connections come as they are needed, so a database that is down now may come later."""
+        self._pool: Any = await asyncpg.create_pool(
+            self._url,
+            min_size=0,
+            max_size=POOL_SIZE_MAX,
+            timeout=CONNECT_TIMEOUT_SECONDS,
+            command_timeout=COMMAND_TIMEOUT_SECONDS,
+            max_inactive_connection_lifetime=600,
+            statement_cache_size=0 if self._behind_pooler else 512,
+            server_settings={} if self._behind_pooler else {**TIMEOUTS, "search_path": "public"},
+            reset=keep_as_it_is,
+        )
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        try:
+            await asyncio.wait_for(self._pool.close(), 5)
+        except TimeoutError:
+            self._pool.terminate()
+
+    async def now_us(self) -> int:
+        """Return the server's own time."""
+        with translated_errors():
+            async with self._connection() as connection:
+                return await connection.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+
+    async def fetch_one(self, statement: Statement[Row], **parameters: Any) -> Row | None:
+        """Return the first row over what is committed, or None."""
+        if self._behind_pooler:
+            return await self.write_one(statement, **parameters)
+        with translated_errors():
+            async with self._connection() as connection:
+                return await PostgresTransaction(connection).fetch_one(statement, **parameters)
+
+    async def fetch_all(self, statement: Statement[Row], **parameters: Any) -> list[Row]:
+        """Return every row over what is committed."""
+        if self._behind_pooler:
+            return await self.write_all(statement, **parameters)
+        with translated_errors():
+            async with self._connection() as connection:
+                return await PostgresTransaction(connection).fetch_all(statement, **parameters)
+
+    async def write(self, statement: Statement[Any], **parameters: Any) -> int:
+        """Run one statement in a transaction of its own and return how many rows it changed."""
+        if self._behind_pooler:
+            return await super().write(statement, **parameters)
+        with translated_errors():
+            async with self._connection() as connection:
+                return await PostgresTransaction(connection).execute(statement, **parameters)
+
+    async def write_one(self, statement: Statement[Row], **parameters: Any) -> Row | None:
+        """Run one statement with RETURNING in a transaction of its own and return its first row, or None."""
+        return await (super().write_one if self._behind_pooler else self.fetch_one)(statement, **parameters)
+
+    async def write_all(self, statement: Statement[Row], **parameters: Any) -> list[Row]:
+        """Run one statement with RETURNING in a transaction of its own and return its rows."""
+        return await (super().write_all if self._behind_pooler else self.fetch_all)(statement, **parameters)
+
+    async def transact(self, work: Work[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+        """Run the work in a READ COMMITTED transaction and return its result after COMMIT."""
+        for tries_left in reversed(range(TRIES_MAX)):
+            try:
+                return await self._try_to_transact(work, *args, **kwargs)
+            except RETRYABLE as error:
+                if not tries_left:
+                    raise DatabaseUnavailable("Too much contention.", retry_after_seconds=1) from error
+                await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311 (jitter, not a secret)
+        raise AssertionError("unreachable")
+
+    async def _try_to_transact(self, work: Work[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+        with translated_errors():
+            async with self._connection() as connection:
+                await connection.execute(self._begin)
+                try:
+                    result = await work(PostgresTransaction(connection), *args, **kwargs)
+                    await connection.execute("COMMIT")
+                except BaseException:
+                    if not connection.is_closed():
+                        await asyncio.shield(connection.execute("ROLLBACK"))
+                    raise
+                return result
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Any]:
+        connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
+        try:
+            yield connection
+        except asyncpg.ReadOnlySQLTransactionError:
+            await self._pool.expire_connections()  # after a failover the old primary only reads
+            raise
+        finally:
+            await self._pool.release(connection)
+
+
+async def keep_as_it_is(_connection: Any) -> None:
+    """Reset nothing: no statement of ours leaves session state behind."""

@@ -1,0 +1,60 @@
+"""Statements written once in SQLAlchemy Core and compiled once per dialect to what a driver takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from sqlalchemy import Executable
+    from sqlalchemy.engine import Dialect
+
+Row = TypeVar("Row")
+
+
+class Compiled:
+    """SQL text with positional parameters, and the order they go in."""
+
+    __slots__ = ("_constants", "_names", "_required", "sql")
+
+    def __init__(self, core: Executable, dialect: Dialect) -> None:
+        """Compile for one dialect; every literal in the statement becomes a constant parameter."""
+        compiled: Any = core.compile(dialect=dialect)  # type: ignore[attr-defined]
+        self.sql: str = compiled.string
+        self._names: tuple[str, ...] = tuple(compiled.positiontup)
+        required = {bind.key for bind in compiled.bind_names if bind.required}
+        self._required = frozenset(required)
+        self._constants = {name: compiled.params[name] for name in self._names if name not in required}
+
+    def arguments(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the values in the order of the SQL text; a missing or unknown name is our own mistake."""
+        if parameters.keys() != self._required:
+            missing, unknown = self._required - parameters.keys(), parameters.keys() - self._required
+            raise TypeError(f"statement parameters: missing {sorted(missing)}, unknown {sorted(unknown)}")
+        if self._constants:
+            parameters = {**self._constants, **parameters}
+        return tuple([parameters[name] for name in self._names])
+
+
+class Statement(Generic[Row]):
+    """One SQLAlchemy Core statement and the row type its columns fill, by position."""
+
+    def __init__(self, core: Executable, row: Callable[..., Row]) -> None:
+        """Keep the statement; it is compiled when a driver first runs it."""
+        self.core = core
+        self.row = row
+
+    @cached_property
+    def sqlite(self) -> Compiled:
+        """The statement for SQLite, with `?` parameters."""
+        from sqlalchemy.dialects import sqlite
+
+        return Compiled(self.core, sqlite.dialect(paramstyle="qmark"))
+
+    @cached_property
+    def postgres(self) -> Compiled:
+        """The statement for PostgreSQL, with `$1` parameters."""
+        from sqlalchemy.dialects.postgresql import asyncpg
+
+        return Compiled(self.core, asyncpg.dialect())

@@ -1,0 +1,1 @@
+"""`tollhouse dev`: everything in one process, with nothing to configure."""

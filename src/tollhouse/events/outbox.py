@@ -1,0 +1,153 @@
+"""Emitting: an event and its deliveries become rows in the transaction of what happened."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from tollhouse.clock import DAY, HOUR, Clock
+from tollhouse.db import Database, Statement, Transaction
+from tollhouse.events.tables import WAITING, deliveries, events, sequences, subscribers
+from tollhouse.signing.tokens import create_id
+
+MAIL: Final = "mail"
+NO_EVENT: Final = ""  # mails are queued one by one; no event is mailed
+HEAD_HOLDS_US: Final = HOUR  # how long a failing delivery holds back its user's later ones
+SUBSCRIBER_FORGOTTEN_US: Final = 7 * DAY
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What happened: `data` holds ids and facts, never an address, a token or a card."""
+
+    id: str
+    type: str
+    user_id: str | None
+    sequence: int | None
+    created_at: int
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """One subscriber's wish for one type of event."""
+
+    name: str
+    event_type: str
+
+
+NEXT_SEQUENCE: Final = Statement(
+    upsert(sequences)
+    .values(user_id=bindparam("user_id"), last=bindparam("count"))
+    .on_conflict_do_update(index_elements=["user_id"], set_={"last": sequences.c.last + bindparam("count")})
+    .returning(sequences.c.last),
+    int,
+)
+ADD_EVENT: Final = Statement(
+    insert(events).values(
+        {name: bindparam(name) for name in ("id", "type", "user_id", "sequence", "data", "created_at")}
+    ),
+    Event,
+)
+ADD_DELIVERY: Final = Statement(
+    insert(deliveries).values(
+        {
+            **{name: bindparam(name) for name in ("id", "subscriber", "event_id", "user_id", "sequence", "sealed")},
+            **{name: bindparam(name) for name in ("due_at", "held_until", "expires_at", "created_at")},
+            "status": WAITING,
+            "attempts": 0,
+        }
+    ),
+    str,
+)
+SUBSCRIBE: Final = Statement(
+    upsert(subscribers)
+    .values(name=bindparam("name"), event_type=bindparam("event_type"), seen_at=bindparam("now"))
+    .on_conflict_do_update(index_elements=["name", "event_type"], set_={"seen_at": bindparam("now")}),
+    Subscription,
+)
+FORGET: Final = Statement(delete(subscribers).where(subscribers.c.seen_at < bindparam("before")), Subscription)
+SUBSCRIPTIONS: Final = Statement(select(subscribers.c.name, subscribers.c.event_type), Subscription)
+
+
+class Outbox:
+    """Where business code leaves what shall happen later."""
+
+    def __init__(self, db: Database, clock: Clock) -> None:
+        """Emit into one database; who listens is known after `refresh`."""
+        self._db = db
+        self._clock = clock
+        self._subscribers: dict[str, list[str]] = {}
+        self._own: list[Subscription] = [Subscription(MAIL, NO_EVENT)]
+        self._listeners: list[Callable[[Sequence[str]], None]] = []
+        self.mail_waits_since: int | None = None  # oldest mail that the mail server itself holds up, kept by the worker
+
+    def register(self, name: str, event_type: str) -> None:
+        """Subscribe a handler of this process; it is known to every process after `refresh`."""
+        self._own.append(Subscription(name, event_type))
+
+    def on_wake(self, listener: Callable[[Sequence[str]], None]) -> None:
+        """Call `listener(names)` whenever deliveries for these subscribers were committed here."""
+        self._listeners.append(listener)
+
+    async def refresh(self) -> None:
+        """Write down this process's subscribers and learn of everybody's."""
+        now = self._clock.now_us()
+        for own in self._own:
+            await self._db.write(SUBSCRIBE, name=own.name, event_type=own.event_type, now=now)
+        await self._db.write(FORGET, before=now - SUBSCRIBER_FORGOTTEN_US)
+        await self.learn()
+
+    async def learn(self) -> None:
+        """Learn who subscribes to what, so that emitting needs no query."""
+        known: defaultdict[str, list[str]] = defaultdict(list)
+        for each in await self._db.fetch_all(SUBSCRIPTIONS):
+            known[each.event_type].append(each.name)
+        self._subscribers = dict(known)
+
+    async def emit(self, tx: Transaction, *happened: tuple[str, Mapping[str, Any]], user_id: str) -> None:
+        """Record events of one user, each `(type, data)`, with a delivery for every subscriber.
+
+        The user's sequence is taken under a row lock that lasts until commit, so it tells the order of commits.
+        """
+        now = self._clock.now_us()
+        last = await tx.fetch_one(NEXT_SEQUENCE, user_id=user_id, count=len(happened))
+        assert last is not None
+        event_rows: list[dict[str, Any]] = []
+        delivery_rows: list[dict[str, Any]] = []
+        for sequence, (event_type, data) in enumerate(happened, last - len(happened) + 1):
+            event_id = create_id("out", now)
+            event_rows.append(
+                {"id": event_id, "type": event_type, "user_id": user_id, "sequence": sequence}
+                | {"data": json.dumps(data, separators=(",", ":")), "created_at": now}
+            )
+            for name in self._subscribers.get(event_type, ()):
+                delivery_rows.append(
+                    {"id": create_id("dlv", now), "subscriber": name, "event_id": event_id, "user_id": user_id}
+                    | {"sequence": sequence, "sealed": None, "due_at": now, "held_until": now + HEAD_HOLDS_US}
+                    | {"expires_at": None, "created_at": now}
+                )
+        await tx.execute_many(ADD_EVENT, event_rows)
+        if delivery_rows:
+            await tx.execute_many(ADD_DELIVERY, delivery_rows)
+
+    async def queue_mail(self, tx: Transaction, *, delivery_id: str, sealed: bytes, expires_at: int) -> None:
+        """Queue a sealed mail; it is erased once sent or expired."""
+        now = self._clock.now_us()
+        await tx.execute(
+            ADD_DELIVERY,
+            id=delivery_id, subscriber=MAIL, event_id=None, user_id=None, sequence=None,
+            sealed=sealed, due_at=now, held_until=None, expires_at=expires_at, created_at=now,
+        )
+
+    def wake(self, *names: str) -> None:
+        """Tell the workers of this process that deliveries were committed; without names, for any subscriber."""
+        wanted = names or tuple({name for names in self._subscribers.values() for name in names})
+        for listener in self._listeners:
+            listener(wanted)

@@ -1,0 +1,96 @@
+"""Bodies and replies of the sign-in routes, for the OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from tollhouse.clock import SECOND
+
+
+def iso(time_us: int) -> str:
+    """Return a time as ISO 8601 in UTC, to the second."""
+    from datetime import UTC, datetime
+
+    return datetime.fromtimestamp(time_us // SECOND, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+class MagicLinkRequest(BaseModel):
+    """Whom to send a link."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"email": "alice@example.com", "next": "/account"}]})
+    email: str = Field(max_length=254)
+    next: str | None = Field(None, max_length=2000, description="Where to go afterwards: a path, or on APP_ORIGINS.")
+
+
+class MagicLinkReply(BaseModel):
+    """The same for every address."""
+
+    magic_link_id: str = Field(examples=["mgl_01k9c0v8m2x3w4y5z6a7b8c9d0"])
+    expires_at: str = Field(examples=["2026-01-01T12:10:00Z"])
+
+
+class TokenRequest(BaseModel):
+    """The token of a link: what stands behind `#`."""
+
+    token: str = Field(min_length=43, max_length=43)
+
+
+class CodeRequest(BaseModel):
+    """The code of the newest mail."""
+
+    code: str = Field(pattern="^[0-9 ]{6,7}$", examples=["123456"])
+
+
+class PreviewReply(BaseModel):
+    """What a page should know before it signs in."""
+
+    email_masked: str = Field(examples=["a•••@example.com"])
+    same_browser: bool = Field(description="Whether this browser asked for the mail.")
+    next_is_elsewhere: bool = Field(description="Whether only the browser that began can go on; it wants the code.")
+    signed_in_as: str | None = Field(None, description="Masked address of somebody else who is signed in here.")
+
+
+class SessionReply(BaseModel):
+    """A session."""
+
+    user_id: str = Field(examples=["usr_01k9c0v8m2x3w4y5z6a7b8c9d0"])
+    email: str = Field(examples=["alice@example.com"])
+    session_id: str = Field(examples=["ses_01k9c0v8m2x3w4y5z6a7b8c9d0"])
+    created_at: str = Field(examples=["2026-01-01T12:00:00Z"])
+    expires_at: str = Field(examples=["2026-06-30T12:00:00Z"])
+
+
+class Device(BaseModel):
+    """One session in the list of devices."""
+
+    session_id: str
+    device: str = Field(examples=["Firefox on Linux"])
+    created_at: str
+    last_seen_at: str
+    expires_at: str
+    current: bool
+
+
+class DevicesReply(BaseModel):
+    """Every living session, the last used first."""
+
+    sessions: list[Device]
+
+
+class EndedReply(BaseModel):
+    """How many sessions were ended."""
+
+    ended: int
+
+
+def session_json(session: Any) -> dict[str, Any]:
+    """Return a session as `SessionReply` describes it."""
+    return {
+        "user_id": session.user_id,
+        "email": session.email,
+        "session_id": session.id,
+        "created_at": iso(session.created_at),
+        "expires_at": iso(session.expires_at),
+    }

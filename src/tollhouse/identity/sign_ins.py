@@ -1,0 +1,174 @@
+"""Signing in: a link or a code becomes a session, once."""
+
+from __future__ import annotations
+
+import hmac
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import structlog
+from sqlalchemy import and_, bindparam, select, update
+
+from tollhouse.db import Statement, Transaction
+from tollhouse.errors import TollhouseError
+from tollhouse.failpoints import reach
+from tollhouse.identity import link_limits, magic_links, sessions, users
+from tollhouse.identity.errors import CodeInvalid, CodeLocked, LinkUsed
+from tollhouse.identity.magic_links import COLUMNS, MagicLink, browser_hash, browser_key
+from tollhouse.identity.tables import magic_links as table
+from tollhouse.runtime import Runtime
+from tollhouse.signing.sealing import open_sealed
+from tollhouse.signing.tokens import create_token, digest, parse_token
+from tollhouse.telemetry import metrics
+
+log = structlog.get_logger()
+
+CODE_TRIES_MAX: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """A session just made, and where to go on."""
+
+    session: sessions.Session
+    secret: str
+    browser: str  # the browser's secret: a new one if it had none
+    next_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """The browser that signs in: its two cookies' secrets, and its kind."""
+
+    browser: str | None
+    session_secret: str | None
+    device: str
+
+
+_codeable = and_(table.c.code_used_at.is_(None), table.c.ended_at.is_(None), table.c.expires_at > bindparam("now"))
+NEWEST: Final = Statement(
+    select(*COLUMNS)
+    .where(table.c.browser_hash == bindparam("browser"), _codeable)
+    .order_by(table.c.created_at.desc(), table.c.id.desc())
+    .limit(1),
+    MagicLink,
+)
+COUNT_TRY: Final = Statement(
+    update(table)
+    .where(table.c.id == bindparam("link_id"), table.c.code_tries < CODE_TRIES_MAX, _codeable)
+    .values(code_tries=table.c.code_tries + 1)
+    .returning(table.c.code_tries),
+    int,
+)
+USE_CODE: Final = Statement(
+    update(table)
+    .where(table.c.id == bindparam("link_id"), _codeable)
+    .values(code_used_at=bindparam("now"), email=None, email_for_browser=None)
+    .returning(*COLUMNS),
+    MagicLink,
+)
+
+
+async def redeem(run: Runtime, *, token: str, client: Client) -> SignedIn:
+    """Sign in by the link; of any number at once, one gets a session.
+
+    Raises `LinkInvalid`, `LinkExpired`, `LinkUsed`, `UserBlocked`, `SignUpClosed`.
+    """
+    try:
+        opened = await magic_links.look_up(run, token=token, browser=client.browser)
+        signed_in = await run.db.transact(_redeem, run, opened, client, sessions.prepare(run, email=opened.email))
+    except TollhouseError as error:
+        _count("link", error)
+        raise
+    return _done(run, "link", signed_in)
+
+
+async def _redeem(
+    tx: Transaction, run: Runtime, opened: magic_links.Opened, client: Client, fresh: sessions.Prepared
+) -> SignedIn:
+    link = opened.link
+    used = await tx.execute(
+        magic_links.USE,
+        link_id=link.id,
+        session_id=fresh.session.id,
+        browser=browser_hash(client.browser),
+        now=run.now_us,
+    )
+    if not used:
+        raise LinkUsed
+    return await _sign_in(tx, run, link, client, fresh)
+
+
+async def type_code(run: Runtime, *, code: str, client: Client) -> SignedIn:
+    """Sign in by the code, in the browser that asked; ends the session that the link made elsewhere.
+
+    Raises `CodeInvalid` with `tries_left`, `CodeLocked`, `RateLimited`, `UserBlocked`, `SignUpClosed`.
+    """
+    try:
+        link = await _check_code(run, code, client.browser)
+        email = open_sealed(browser_key(client.browser or ""), link.email_for_browser or b"", context=link.id).decode()
+        signed_in = await run.db.transact(_use_code, run, link, client, sessions.prepare(run, email=email))
+    except TollhouseError as error:
+        _count("code", error)
+        raise
+    return _done(run, "code", signed_in)
+
+
+async def _check_code(run: Runtime, code: str, browser: str | None) -> MagicLink:
+    """Return the browser's newest link if this is its code; every try is counted first, and stays counted."""
+    asking = browser_hash(browser)
+    link = await run.db.fetch_one(NEWEST, browser=asking, now=run.now_us) if asking else None
+    if link is None:
+        raise CodeInvalid("No mail was asked for in this browser lately. Ask for a new one here.", tries_left=0)
+    if link.code_tries >= CODE_TRIES_MAX:
+        raise CodeLocked(tries_left=0)
+    await link_limits.take_code_try(run, address_digest=link.address_digest, browser=asking)
+    tries = await run.db.write_one(COUNT_TRY, link_id=link.id, now=run.now_us)
+    if tries is None:
+        raise CodeLocked(tries_left=0)
+    if not hmac.compare_digest(run.keys.digest_code(code, link_id=link.id), link.code_hash):
+        raise CodeInvalid(tries_left=CODE_TRIES_MAX - tries)
+    return link
+
+
+async def _use_code(
+    tx: Transaction, run: Runtime, link: MagicLink, client: Client, fresh: sessions.Prepared
+) -> SignedIn:
+    used = await tx.fetch_one(USE_CODE, link_id=link.id, now=run.now_us)
+    if used is None:
+        raise CodeInvalid("This code was just used.", tries_left=0)
+    if used.link_session_id is not None:  # one mail, one living session: whoever opened the link loses theirs
+        await tx.execute(sessions.END, session_id=used.link_session_id)
+    return await _sign_in(tx, run, link, client, fresh)
+
+
+async def _sign_in(
+    tx: Transaction, run: Runtime, link: MagicLink, client: Client, fresh: sessions.Prepared
+) -> SignedIn:
+    user, is_new = await users.sign_in(tx, run, link.address_digest)
+    session = replace(fresh.session, user_id=user.id)
+    old = parse_token(client.session_secret)
+    if old is not None:  # a new id at every sign-in; the cookie's old session ends with it
+        await tx.execute(sessions.END_BY_SECRET, secret_hash=digest(old))
+    await sessions.add(tx, session, fresh, device=client.device)
+    browser = client.browser or create_token()
+    pair = run.keys.digest_pair(browser_hash(browser), link.address_digest)
+    await tx.execute(link_limits.REMEMBER, pair=pair, now=run.now_us)
+    facts = {"user_id": user.id, "session_id": session.id}
+    happened = [("user.created", {"user_id": user.id})] if is_new else []
+    await run.outbox.emit(tx, *happened, ("user.signed_in", facts), user_id=user.id)
+    reach("redeem.before_commit")
+    return SignedIn(session, fresh.secret, browser, link.next)
+
+
+def _done(run: Runtime, way: Literal["link", "code"], signed_in: SignedIn) -> SignedIn:
+    reach("redeem.committed")
+    run.outbox.wake()
+    metrics.sign_ins.labels(way=way, outcome="signed_in").inc()
+    log.info("signed_in", way=way, user_id=signed_in.session.user_id, session_id=signed_in.session.id)
+    return signed_in
+
+
+def _count(way: Literal["link", "code"], error: TollhouseError) -> None:
+    metrics.sign_ins.labels(way=way, outcome=error.code).inc()
+    log.info("sign_in_refused", way=way, reason=error.code)

@@ -1,0 +1,218 @@
+"""The edge of every request: its id, its body's size, where it comes from, and what every reply carries."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import structlog
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tollhouse.errors import BodyTooLarge, Forbidden, RequestError, TollhouseError
+from tollhouse.pages import csrf
+from tollhouse.pages.replies import Reply
+from tollhouse.telemetry import metrics
+
+log = structlog.get_logger()
+
+BODY_BYTES_MAX: Final = 64 * 1024
+REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+CORS_METHODS: Final = b"GET, POST, DELETE"
+CORS_HEADERS: Final = b"authorization, content-type, idempotency-key"
+
+
+class CrossSiteRequest(Forbidden):
+    """This request came from another site, so it was not carried out."""
+
+    code = "cross_site_request"
+
+
+class RequestMalformed(RequestError):
+    """The request is not proper HTTP."""
+
+    code = "request_malformed"
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeRules:
+    """What the edge must know of the settings and routes."""
+
+    prefixes: tuple[str, ...]  # our paths; all others belong to the host
+    without_cookies: tuple[str, ...]  # our paths that rely on no cookie, so that any site may post there
+    origins: Collection[bytes]  # our own and the app's
+    body_bytes_max: Mapping[str, int]  # other than usual, by path
+    reply_error: Callable[[Request, TollhouseError], Reply]  # as a page or as problem details
+
+    def is_ours(self, path: str) -> bool:
+        """Whether a path belongs to Tollhouse."""
+        return path.startswith(self.prefixes)
+
+
+class Edge:
+    """Pure ASGI middleware around the host's application; it looks after Tollhouse's own paths."""
+
+    def __init__(self, app: ASGIApp, rules: EdgeRules) -> None:
+        """Stand before the application."""
+        self._app = app
+        self._rules = rules
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        request_id = give_id(headers)
+        scope["tollhouse.request_id"] = request_id
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(request_id=request_id, **trace_of(headers))
+        if not self._rules.is_ours(scope["path"]):
+            await self._app(scope, receive, with_headers(send, [(b"x-request-id", request_id.encode())]))
+            return
+        await self._serve(scope, receive, send, headers)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
+        started = time.perf_counter()
+        sent = Sent(send, [(b"x-request-id", request_id_of(scope).encode()), *self._cors(headers)])
+        try:
+            refusal = self._refuse(scope, headers)
+            if refusal is not None:
+                await refusal(scope, receive, sent)
+            else:
+                await self._app(scope, BoundedBody(receive, self._body_bytes_max(scope)), sent)
+        except TollhouseError as error:  # raised outside the routes: by the body's bound, say
+            await sent.reply_or_break(self._reply(scope, error), scope, receive, error)
+        except Exception as error:
+            log.exception("request_failed", route=route_of(scope))
+            await sent.reply_or_break(self._reply(scope, TollhouseError()), scope, receive, error)
+        finally:
+            report(scope, sent.status, time.perf_counter() - started)
+
+    def _refuse(self, scope: Scope, headers: dict[bytes, bytes]) -> Reply | None:
+        method: str = scope["method"]
+        if is_malformed(scope, headers) or method not in METHODS:
+            return self._reply(scope, RequestMalformed())
+        if method == "OPTIONS" and b"access-control-request-method" in headers:
+            return Reply(b"", status=204)  # the CORS headers are on every reply to a known origin
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit() or int(length) > self._body_bytes_max(scope):
+            return self._reply(scope, BodyTooLarge())
+        if method in csrf.SAFE_METHODS or scope["path"].startswith(self._rules.without_cookies):
+            return None
+        return None if csrf.is_allowed(headers, self._rules.origins) else self._reply(scope, CrossSiteRequest())
+
+    def _reply(self, scope: Scope, error: TollhouseError) -> Reply:
+        return self._rules.reply_error(Request(scope), error)
+
+    def _body_bytes_max(self, scope: Scope) -> int:
+        return self._rules.body_bytes_max.get(scope["path"], BODY_BYTES_MAX)
+
+    def _cors(self, headers: dict[bytes, bytes]) -> list[tuple[bytes, bytes]]:
+        origin = headers.get(b"origin")
+        if origin is None:
+            return []
+        if origin not in self._rules.origins:
+            return [(b"vary", b"origin")]
+        return [
+            (b"vary", b"origin"),
+            (b"access-control-allow-origin", origin),
+            (b"access-control-allow-credentials", b"true"),
+            (b"access-control-allow-methods", CORS_METHODS),
+            (b"access-control-allow-headers", CORS_HEADERS),
+            (b"access-control-max-age", b"600"),
+        ]
+
+
+class BoundedBody:
+    """`receive` that stops at a bound, whatever length the headers promised."""
+
+    def __init__(self, receive: Receive, bytes_max: int) -> None:
+        """Read at most so many bytes."""
+        self._receive = receive
+        self._left = bytes_max
+
+    async def __call__(self) -> Message:
+        """Return the next message; raise `BodyTooLarge` beyond the bound."""
+        message = await self._receive()
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise BodyTooLarge
+        return message
+
+
+class Sent:
+    """`send` that adds headers and remembers the status."""
+
+    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+        """Send on, with these headers added."""
+        self._send = send
+        self._headers = headers
+        self.status = 0
+
+    async def __call__(self, message: Message) -> None:
+        """Send one message on."""
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            message["headers"] = [*message.get("headers", ()), *self._headers]
+        await self._send(message)
+
+    async def reply_or_break(self, reply: Reply, scope: Scope, receive: Receive, error: Exception) -> None:
+        """Reply with the error, or let the connection break when a reply was under way already."""
+        if self.status:
+            raise error
+        await reply(scope, receive, self)
+
+
+def with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
+    """Return `send` with these headers on every reply."""
+    return Sent(send, headers)
+
+
+def give_id(headers: Mapping[bytes, bytes]) -> str:
+    """Return the request's id: the caller's own if it is a plain one, else a new one."""
+    given = headers.get(b"x-request-id")
+    if given is not None and REQUEST_ID.fullmatch(given):
+        return given.decode("ascii")
+    return secrets.token_hex(8)
+
+
+def trace_of(headers: Mapping[bytes, bytes]) -> dict[str, Any]:
+    """Return the trace id that W3C `traceparent` names, for the log lines."""
+    match = TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
+    return {"trace_id": match[1].decode()} if match else {}
+
+
+def is_malformed(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
+    """Whether the request can be read in two ways; servers let pass what a proxy before them reads otherwise."""
+    names = [name for name, _ in scope["headers"]]
+    return (
+        names.count(b"host") > 1
+        or names.count(b"content-length") > 1
+        or (b"transfer-encoding" in headers and b"content-length" in headers)
+        or headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked"
+    )
+
+
+def route_of(scope: Scope) -> str:
+    """Return the route's template; never the path itself, into which some mail gateways put the token."""
+    route = scope.get("route")
+    return getattr(route, "path", "unknown")
+
+
+def report(scope: Scope, status: int, seconds: float) -> None:
+    """Count and log one request of ours."""
+    route = route_of(scope)
+    metrics.requests.labels(route=route, status=str(status)).observe(seconds)
+    log.info("request", method=scope["method"] if scope["method"] in METHODS else "other", route=route, status=status)
+
+
+def request_id_of(scope: Scope) -> str:
+    """Return the id that the edge gave a request."""
+    return scope.get("tollhouse.request_id", "")

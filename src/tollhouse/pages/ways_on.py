@@ -1,0 +1,44 @@
+"""What a person can do after an error: every error page has a way on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from tollhouse.errors import TollhouseError
+from tollhouse.pages.rendering import Action
+
+NEW_LINK: Final = Action("Ask for a new link", href="/auth/sign-in", primary=True)
+TYPE_CODE: Final = Action("Type the code from the mail", href="/auth/check-your-email")
+SIGN_IN: Final = Action("Sign in", href="/auth/sign-in", primary=True)
+OTHER_ADDRESS: Final = Action("Use another address", href="/auth/sign-in", primary=True)
+ACCOUNT: Final = Action("Go to your account", href="/account", primary=True)
+
+WAYS_ON: Final[Mapping[str, Sequence[Action]]] = {
+    "magic_link_invalid": (NEW_LINK, TYPE_CODE),
+    "magic_link_expired": (NEW_LINK,),
+    "magic_link_used": (ACCOUNT, TYPE_CODE, NEW_LINK),
+    "code_invalid": (NEW_LINK,),
+    "code_locked": (NEW_LINK,),
+    "rate_limited": (Action("Back", href="/auth/check-your-email", primary=True),),
+    "mail_unavailable": (Action("Try again", href="/auth/sign-in", primary=True), TYPE_CODE),
+    "user_blocked": (OTHER_ADDRESS,),
+    "sign_up_closed": (OTHER_ADDRESS,),
+    "not_signed_in": (SIGN_IN,),
+    "sign_in_stale": (Action("Sign in again", href="/auth/sign-in?next=/account/delete", primary=True),),
+}
+TITLES: Final[Mapping[str, str]] = {
+    "magic_link_invalid": "This link is not complete",
+    "magic_link_used": "This link was already used",
+    "magic_link_expired": "This link has expired",
+    "user_blocked": "This account is blocked",
+    "sign_up_closed": "By invitation only",
+    "sign_in_stale": "Please sign in once more",
+    "mail_unavailable": "Mail cannot be sent just now",
+    "cookie_ambiguous": "Your browser's cookies are mixed up",
+}
+
+
+def actions_for(error: TollhouseError) -> Sequence[Action]:
+    """Return the ways on from an error."""
+    return WAYS_ON.get(error.code, (ACCOUNT,))

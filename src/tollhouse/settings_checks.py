@@ -1,0 +1,156 @@
+"""What makes settings unsafe or incomplete, each problem with its fix."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from tollhouse.settings import Settings
+
+SECRET_BYTES_MIN: Final = 32
+SECRET_DISTINCT_CHARACTERS_MIN: Final = 10
+SECRET_PLACEHOLDER: Final = re.compile(r"change.?me|your.?(secret|key)|placeholder|insecure", re.I)
+SECRET_FIX: Final = "make one with `openssl rand -base64 48` and keep it apart from the database's backups"
+NETWORK_FILESYSTEMS: Final = frozenset(
+    ["nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "ncpfs", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse"]
+)
+
+
+def problems_of(settings: Settings) -> list[str]:
+    """Return everything that would make it unsafe or impossible to run with these settings."""
+    checks = (_url, _origins, _secret, _database, _mail, _stripe, _proxies, _sessions)
+    return [problem for check in checks for problem in check(settings)]
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a URL's host is this machine."""
+    if host is None:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def origin_problem(name: str, value: str) -> str | None:
+    """Say why a text is not an exact, safe origin, or None if it is one."""
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        return f"{name}: {value!r} is no URL. Write it like https://app.example.com"
+    host = parts.hostname or ""
+    exact = f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
+    if parts.scheme not in ("http", "https") or not host or value != exact:
+        return f"{name}: {value!r} is no exact origin. Write scheme, host in lower case and port only, like https://app.example.com"
+    if not re.fullmatch(r"[a-z0-9.:\-]+", host):
+        return f"{name}: the host of {value!r} must be plain ASCII (use its xn-- form)."
+    if parts.scheme == "http" and not is_loopback(host):
+        return f"{name}: {value!r} is plain http off this machine, so cookies and links could be read on the way. Use https."
+    return None
+
+
+def _url(settings: Settings) -> Iterator[str]:
+    problem = origin_problem("TOLLHOUSE_URL", settings.url)
+    if problem:
+        yield problem
+
+
+def _origins(settings: Settings) -> Iterator[str]:
+    for origin in settings.app_origins:
+        problem = origin_problem("TOLLHOUSE_APP_ORIGINS", origin)
+        if problem:
+            yield problem
+
+
+def _secret(settings: Settings) -> Iterator[str]:
+    if not settings.secret:
+        yield f"TOLLHOUSE_SECRET is missing: {SECRET_FIX}."
+    for number, secret in enumerate(settings.secret, 1):
+        which = f"TOLLHOUSE_SECRET (entry {number})"
+        if len(secret.encode()) < SECRET_BYTES_MIN:
+            yield f"{which} is shorter than {SECRET_BYTES_MIN} bytes: {SECRET_FIX}."
+        elif len(set(secret)) < SECRET_DISTINCT_CHARACTERS_MIN or SECRET_PLACEHOLDER.search(secret):
+            yield f"{which} looks guessable: {SECRET_FIX}."
+
+
+def _database(settings: Settings) -> Iterator[str]:
+    url = settings.database_url
+    if url.startswith("sqlite:"):
+        if not url.startswith("sqlite:///") or not str(settings.database_path).strip("."):
+            yield "TOLLHOUSE_DATABASE_URL: write sqlite:///relative/path.db or sqlite:////absolute/path.db."
+        else:
+            yield from _sqlite_file(settings.database_path)
+    elif not url.startswith("postgresql://"):
+        yield "TOLLHOUSE_DATABASE_URL must start with sqlite:/// or postgresql://."
+    for name in ("database_direct_url", "migration_database_url"):
+        value: str | None = getattr(settings, name)
+        if value and not value.startswith("postgresql://"):
+            yield f"TOLLHOUSE_{name.upper()} must start with postgresql://; SQLite needs none."
+
+
+def _sqlite_file(path: Path) -> Iterator[str]:
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        yield f"TOLLHOUSE_DATABASE_URL: the folder {folder} does not exist. Make it, writable for this user."
+    kind = filesystem_of(folder)
+    if kind in NETWORK_FILESYSTEMS:
+        yield (
+            f"TOLLHOUSE_DATABASE_URL: {folder} is on a network file system ({kind}), where SQLite's locks do not hold. "
+            "Use a local disk, or PostgreSQL."
+        )
+
+
+def filesystem_of(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None:
+    """Return the type of the file system that holds a path, where the system tells (Linux)."""
+    try:
+        lines = [line.split() for line in mounts.read_text(encoding="utf-8").splitlines()]
+    except OSError:
+        return None
+    real = path.resolve()
+    held = [(Path(line[1].replace("\\040", " ")), line[2]) for line in lines]
+    holding = [(len(point.parts), kind) for point, kind in held if real.is_relative_to(point)]
+    return max(holding, key=lambda each: each[0])[1] if holding else None
+
+
+def _mail(settings: Settings) -> Iterator[str]:
+    if settings.smtp_url is None:
+        if settings.mail_from and settings.mode != "dev":
+            yield "TOLLHOUSE_MAIL_FROM is set but TOLLHOUSE_SMTP_URL is not: set both to let people sign in by mail, or neither."
+        return
+    if not settings.mail_from:
+        yield "TOLLHOUSE_MAIL_FROM is missing: set the From of your mails, like `Acme <no-reply@acme.example>`."
+
+
+def _stripe(settings: Settings) -> Iterator[str]:
+    if settings.stripe_api_key and not settings.stripe_webhook_secrets:
+        yield "TOLLHOUSE_STRIPE_WEBHOOK_SECRETS is missing: without it a payment could not be told from a forgery."
+    if settings.stripe_webhook_secrets and not settings.stripe_api_key:
+        yield "TOLLHOUSE_STRIPE_API_KEY is missing beside TOLLHOUSE_STRIPE_WEBHOOK_SECRETS: set both, or neither."
+
+
+def _proxies(settings: Settings) -> Iterator[str]:
+    if len(settings.trusted_proxies) == 1 and settings.trusted_proxies[0].isdigit():
+        return
+    for network in settings.trusted_proxies:
+        try:
+            ipaddress.ip_network(network)
+        except ValueError:
+            yield f"TOLLHOUSE_TRUSTED_PROXIES: {network!r} is neither a number nor a network like 10.0.0.0/8."
+
+
+def _sessions(settings: Settings) -> Iterator[str]:
+    if settings.session_idle_seconds > settings.session_lifetime_seconds:
+        yield "TOLLHOUSE_SESSION_IDLE_SECONDS is longer than TOLLHOUSE_SESSION_LIFETIME_SECONDS: make it shorter."
+    if not settings.has_gate and not settings.has_till:
+        yield (
+            "Neither gate nor till is configured: set TOLLHOUSE_SMTP_URL and TOLLHOUSE_MAIL_FROM to let people sign in, "
+            "or TOLLHOUSE_STRIPE_API_KEY and TOLLHOUSE_STRIPE_WEBHOOK_SECRETS to take payments."
+        )

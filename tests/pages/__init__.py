@@ -1,0 +1,1 @@
+"""The pages: what they say, what they are served with, and how they behave in a browser."""
