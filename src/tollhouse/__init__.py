@@ -8,12 +8,14 @@ if TYPE_CHECKING:
     from tollhouse.app import Tollhouse, create_app
     from tollhouse.errors import TollhouseError
     from tollhouse.events import Event
+    from tollhouse.identity.sessions import Session
     from tollhouse.settings import Settings
 
-__all__ = ["Event", "Settings", "Tollhouse", "TollhouseError", "create_app"]
+__all__ = ["Event", "Session", "Settings", "Tollhouse", "TollhouseError", "create_app"]
 
 _HOMES = {
     "Event": "tollhouse.events",
+    "Session": "tollhouse.identity.sessions",
     "Settings": "tollhouse.settings",
     "Tollhouse": "tollhouse.app",
     "TollhouseError": "tollhouse.errors",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
@@ -21,14 +21,16 @@ from tollhouse.events import Handlers, Outbox, Worker
 from tollhouse.events.outbox import MAIL
 from tollhouse.events.schedule import Schedule
 from tollhouse.identity import routes as sign_in_routes
-from tollhouse.identity import session_routes, sign_in_mail, sweep
+from tollhouse.identity import session_routes, sessions, sign_in_mail, sweep
+from tollhouse.identity.sessions import Session
 from tollhouse.identity.web import Web, web_of
 from tollhouse.limits import Flood
 from tollhouse.mail.address import Sender
 from tollhouse.mail.errors import MailInvalid
 from tollhouse.mail.smtp import SmtpSettings, SmtpTransport
 from tollhouse.mail.transport import MemoryTransport, Transport
-from tollhouse.pages.edge import Edge, EdgeRules
+from tollhouse.pages.csrf import SAFE_METHODS, is_allowed
+from tollhouse.pages.edge import CrossSiteRequest, Edge, EdgeRules
 from tollhouse.pages.static import router as static_router
 from tollhouse.runtime import Runtime
 from tollhouse.settings import Settings
@@ -61,7 +63,7 @@ def mail_problems(settings: Settings) -> Iterator[str]:
 class Tollhouse:
     """The gate and the till, for one application.
 
-    `Tollhouse()` takes its settings from the environment and raises `SettingsError` with everything that is wrong with them.
+    `Tollhouse()` takes its settings from the environment and raises `SettingsError` with all that is wrong with them.
     """
 
     def __init__(
@@ -95,17 +97,25 @@ class Tollhouse:
         """Register an async function for a type of event; each event comes at least once."""
         return self.handlers.on(event_type, name=name)
 
+    async def user(self, request: Request) -> Session:
+        """Return who is signed in, as a FastAPI dependency for the host's routes: `Depends(toll.user)`.
+
+        Raises `NotSignedIn` (401), and `CrossSiteRequest` (403) for an unsafe method that another site sent.
+        """
+        if request.method not in SAFE_METHODS and not is_allowed(dict(request.scope["headers"]), self.web.origins):
+            raise CrossSiteRequest
+        return await sessions.require(self.run, self.web.session_secret_of(request))
+
     def install(self, app: FastAPI) -> None:
         """Add Tollhouse to an application: routes, error replies, middleware and lifespan."""
         app.state.tollhouse_web = self.web
         for router in self._routers():
             app.include_router(router)
         app.add_exception_handler(TollhouseError, reply_error)
-        origins = {origin.encode() for origin in (self.settings.url, *self.settings.app_origins)}
         rules = EdgeRules(
             prefixes=PREFIXES,
             without_cookies=WITHOUT_COOKIES,
-            origins=frozenset(origins),
+            origins=self.web.origins,
             body_bytes_max={},
             reply_error=self.web.error,
         )
@@ -113,7 +123,7 @@ class Tollhouse:
         hosts = app.router.lifespan_context
 
         @asynccontextmanager
-        async def lifespan(host: FastAPI) -> AsyncIterator[Any]:
+        async def lifespan(host: FastAPI) -> AsyncGenerator[Any]:
             async with self.running():
                 host.state.tollhouse_run = self.run
                 async with hosts(host) as state:
@@ -126,7 +136,7 @@ class Tollhouse:
         return [*gate, static_router, operations.router]
 
     @asynccontextmanager
-    async def running(self) -> AsyncIterator[Runtime]:
+    async def running(self) -> AsyncGenerator[Runtime]:
         """Open the database, work on deliveries and schedules, and stop gracefully at the end."""
         async with self.opened() as run, AsyncExitStack() as stack:
             await run.outbox.refresh()
@@ -145,7 +155,7 @@ class Tollhouse:
             yield run
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Runtime]:
+    async def opened(self) -> AsyncGenerator[Runtime]:
         """Open the database only, for commands; nothing works in the background."""
         db = databases.connect(self.settings)
         await db.open()

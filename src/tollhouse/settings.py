@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, cast
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -174,7 +174,7 @@ class Settings(BaseSettings):
 
 def as_text(value: Any) -> str:
     """Return a setting the way the environment spells it."""
-    return ",".join(value) if isinstance(value, Sequence) and not isinstance(value, str) else str(value)
+    return ",".join(str(part) for part in cast(tuple[Any, ...], value)) if isinstance(value, tuple) else str(value)
 
 
 def _explain(error: Any) -> str:

@@ -15,9 +15,12 @@ if TYPE_CHECKING:
 SECRET_BYTES_MIN: Final = 32
 SECRET_DISTINCT_CHARACTERS_MIN: Final = 10
 SECRET_PLACEHOLDER: Final = re.compile(r"change.?me|your.?(secret|key)|placeholder|insecure", re.I)
-SECRET_FIX: Final = "make one with `openssl rand -base64 48` and keep it apart from the database's backups"
+HOW_TO_MAKE_ONE: Final = "make one with `openssl rand -base64 48` and keep it apart from the database's backups"
 NETWORK_FILESYSTEMS: Final = frozenset(
-    ["nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "ncpfs", "fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse"]
+    {
+        *("nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "ncpfs"),
+        *("fuse.sshfs", "fuse.s3fs", "fuse.gcsfuse"),
+    }
 )
 
 
@@ -53,7 +56,9 @@ def origin_problem(name: str, value: str) -> str | None:
     if not re.fullmatch(r"[a-z0-9.:\-]+", host):
         return f"{name}: the host of {value!r} must be plain ASCII (use its xn-- form)."
     if parts.scheme == "http" and not is_loopback(host):
-        return f"{name}: {value!r} is plain http off this machine, so cookies and links could be read on the way. Use https."
+        return (
+            f"{name}: {value!r} is plain http off this machine: cookies and links could be read on the way. Use https."
+        )
     return None
 
 
@@ -72,13 +77,13 @@ def _origins(settings: Settings) -> Iterator[str]:
 
 def _secret(settings: Settings) -> Iterator[str]:
     if not settings.secret:
-        yield f"TOLLHOUSE_SECRET is missing: {SECRET_FIX}."
+        yield f"TOLLHOUSE_SECRET is missing: {HOW_TO_MAKE_ONE}."
     for number, secret in enumerate(settings.secret, 1):
         which = f"TOLLHOUSE_SECRET (entry {number})"
         if len(secret.encode()) < SECRET_BYTES_MIN:
-            yield f"{which} is shorter than {SECRET_BYTES_MIN} bytes: {SECRET_FIX}."
+            yield f"{which} is shorter than {SECRET_BYTES_MIN} bytes: {HOW_TO_MAKE_ONE}."
         elif len(set(secret)) < SECRET_DISTINCT_CHARACTERS_MIN or SECRET_PLACEHOLDER.search(secret):
-            yield f"{which} looks guessable: {SECRET_FIX}."
+            yield f"{which} looks guessable: {HOW_TO_MAKE_ONE}."
 
 
 def _database(settings: Settings) -> Iterator[str]:
@@ -123,7 +128,7 @@ def filesystem_of(path: Path, mounts: Path = Path("/proc/mounts")) -> str | None
 def _mail(settings: Settings) -> Iterator[str]:
     if settings.smtp_url is None:
         if settings.mail_from and settings.mode != "dev":
-            yield "TOLLHOUSE_MAIL_FROM is set but TOLLHOUSE_SMTP_URL is not: set both to let people sign in by mail, or neither."
+            yield "TOLLHOUSE_MAIL_FROM is set but TOLLHOUSE_SMTP_URL is not: set both, or neither."
         return
     if not settings.mail_from:
         yield "TOLLHOUSE_MAIL_FROM is missing: set the From of your mails, like `Acme <no-reply@acme.example>`."
@@ -151,6 +156,6 @@ def _sessions(settings: Settings) -> Iterator[str]:
         yield "TOLLHOUSE_SESSION_IDLE_SECONDS is longer than TOLLHOUSE_SESSION_LIFETIME_SECONDS: make it shorter."
     if not settings.has_gate and not settings.has_till:
         yield (
-            "Neither gate nor till is configured: set TOLLHOUSE_SMTP_URL and TOLLHOUSE_MAIL_FROM to let people sign in, "
+            "Neither gate nor till is configured: set TOLLHOUSE_SMTP_URL and TOLLHOUSE_MAIL_FROM to let people sign in "
             "or TOLLHOUSE_STRIPE_API_KEY and TOLLHOUSE_STRIPE_WEBHOOK_SECRETS to take payments."
         )

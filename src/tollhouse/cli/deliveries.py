@@ -31,7 +31,7 @@ def deliveries() -> None:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="How many at most.")
 @as_json
 def list_(status: str, limit: int, json_output: bool) -> None:  # noqa: FBT001 (click passes flags so)
-    """List deliveries, the newest first.
+    r"""List deliveries, the newest first.
 
     \b
     Example:
@@ -49,7 +49,7 @@ def list_(status: str, limit: int, json_output: bool) -> None:  # noqa: FBT001 (
 @deliveries.command()
 @click.argument("delivery_id", metavar="ID")
 def retry(delivery_id: str) -> None:
-    """Deliver a failed event once more; a mail cannot be, for its content is erased when it ends.
+    r"""Deliver a failed event once more; a mail cannot be, for its content is erased when it ends.
 
     \b
     Example:

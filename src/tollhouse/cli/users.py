@@ -23,7 +23,7 @@ def users() -> None:
 @click.argument("email")
 @as_json
 def find(email: str, json_output: bool) -> None:  # noqa: FBT001 (click passes flags so)
-    """Find a user by address.
+    r"""Find a user by address.
 
     \b
     Example:
@@ -59,7 +59,7 @@ def find(email: str, json_output: bool) -> None:  # noqa: FBT001 (click passes f
 @users.command()
 @click.argument("email")
 def invite(email: str) -> None:
-    """Let an address sign up while TOLLHOUSE_SIGN_UP is `closed`.
+    r"""Let an address sign up while TOLLHOUSE_SIGN_UP is `closed`.
 
     \b
     Example:
@@ -78,7 +78,7 @@ def invite(email: str) -> None:
 @users.command(name="allow-mail")
 @click.argument("email")
 def allow_mail(email: str) -> None:
-    """Send mail again to an address whose mail server had refused it.
+    r"""Send mail again to an address whose mail server had refused it.
 
     \b
     Example:
@@ -96,7 +96,7 @@ def allow_mail(email: str) -> None:
 @users.command()
 @click.argument("user_id", metavar="ID")
 def export(user_id: str) -> None:
-    """Print everything stored about a user, as JSON.
+    r"""Print everything stored about a user, as JSON.
 
     \b
     Example:
@@ -118,7 +118,7 @@ def export(user_id: str) -> None:
 @users.command()
 @click.argument("user_id", metavar="ID")
 def block(user_id: str) -> None:
-    """Refuse a user, and end their sessions at once.
+    r"""Refuse a user, and end their sessions at once.
 
     \b
     Example:
@@ -130,7 +130,7 @@ def block(user_id: str) -> None:
 @users.command()
 @click.argument("user_id", metavar="ID")
 def unblock(user_id: str) -> None:
-    """Admit a blocked user again.
+    r"""Admit a blocked user again.
 
     \b
     Example:
@@ -143,7 +143,7 @@ def unblock(user_id: str) -> None:
 @click.argument("user_id", metavar="ID")
 @click.confirmation_option(prompt="Erase this user for good?")
 def erase(user_id: str) -> None:
-    """Delete a user with their sessions, links and invitation.
+    r"""Delete a user with their sessions, links and invitation.
 
     \b
     Example:

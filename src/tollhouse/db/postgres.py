@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
-import asyncpg
+import asyncpg  # pyright: ignore[reportMissingTypeStubs]  (it brings none, and none are maintained)
 
 from tollhouse.db.database import Database, P, Result, Row, Work
 from tollhouse.db.statement import Statement
@@ -43,7 +43,7 @@ RETRYABLE: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
 
 @contextmanager
-def translated_errors() -> Iterator[None]:
+def translated_errors() -> Generator[None]:
     """Turn what means "not now" into `DatabaseUnavailable`; our own mistakes stay what they are."""
     try:
         yield
@@ -100,7 +100,7 @@ class PostgresDatabase(Database):
 
     async def open(self) -> None:
         """Make the pool; connections come as they are needed, so a database that is down now may come later."""
-        self._pool: Any = await asyncpg.create_pool(
+        self._pool: Any = await asyncpg.create_pool(  # pyright: ignore[reportUnknownMemberType]
             self._url,
             min_size=0,
             max_size=POOL_SIZE_MAX,
@@ -182,7 +182,7 @@ class PostgresDatabase(Database):
                 return result
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Any]:
+    async def _connection(self) -> AsyncGenerator[Any]:
         connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT_SECONDS)
         try:
             yield connection

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
@@ -20,16 +20,16 @@ class Compiled:
 
     def __init__(self, core: Executable, dialect: Dialect) -> None:
         """Compile for one dialect; every literal in the statement becomes a constant parameter."""
-        compiled: Any = core.compile(dialect=dialect)  # type: ignore[attr-defined]
+        compiled = cast(Any, core).compile(dialect=dialect)
         self.sql: str = compiled.string
         self._names: tuple[str, ...] = tuple(compiled.positiontup)
-        required = {bind.key for bind in compiled.bind_names if bind.required}
-        self._required = frozenset(required)
-        self._constants = {name: compiled.params[name] for name in self._names if name not in required}
+        self._required: set[str] = {bind.key for bind in compiled.bind_names if bind.required}
+        constants = [name for name in self._names if name not in self._required]
+        self._constants: dict[str, Any] = {name: compiled.params[name] for name in constants}
 
     def arguments(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the values in the order of the SQL text; a missing or unknown name is our own mistake."""
-        if parameters.keys() != self._required:
+        if parameters.keys() ^ self._required:
             missing, unknown = self._required - parameters.keys(), parameters.keys() - self._required
             raise TypeError(f"statement parameters: missing {sorted(missing)}, unknown {sorted(unknown)}")
         if self._constants:

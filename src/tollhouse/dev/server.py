@@ -60,12 +60,17 @@ def dev_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def serve(*, port: int, data: Path, reset: bool, command: Sequence[str]) -> int:
-    """Serve until a signal, or until the command ends; return the exit code."""
+def prepare(data: Path, *, reset: bool) -> Path:
+    """Return the data folder, made if need be, emptied first if wished."""
     if reset and data.exists():
         shutil.rmtree(data)
     data.mkdir(parents=True, exist_ok=True)
-    settings = dev_settings(port, data)
+    return data
+
+
+async def serve(*, port: int, data: Path, reset: bool, command: Sequence[str]) -> int:
+    """Serve until a signal, or until the command ends; return the exit code."""
+    settings = dev_settings(port, prepare(data, reset=reset))
     await migrate(settings.database_url)
     from granian.constants import Interfaces
     from granian.server.embed import Server
@@ -77,7 +82,7 @@ async def serve(*, port: int, data: Path, reset: bool, command: Sequence[str]) -
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     _announce(settings, data)
     child = await _start(command, settings) if command else None
-    waiting = [asyncio.create_task(stop.wait()), serving]
+    waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait()), serving]
     if child is not None:
         waiting.append(asyncio.create_task(child.wait()))
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)

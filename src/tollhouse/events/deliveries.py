@@ -70,6 +70,11 @@ class DeliveryRecord:
     finished_at: int | None
 
 
+def oldest_or_none(time_us: int | None) -> int | None:
+    """Return the one column of an aggregate, which is NULL over no rows."""
+    return time_us
+
+
 earlier: Final = table.alias("earlier")
 _held_back = exists().where(
     earlier.c.subscriber == table.c.subscriber,
@@ -123,7 +128,7 @@ MAIL_WAITS_SINCE: Final = Statement(
         table.c.status == WAITING,
         or_(table.c.reason.is_(None), table.c.reason.like(HOST + "%")),
     ),
-    lambda value: value,
+    oldest_or_none,
 )
 LIST: Final = Statement(
     select(*(table.c[name] for name in DeliveryRecord.__dataclass_fields__))

@@ -127,12 +127,12 @@ class Outbox:
                 {"id": event_id, "type": event_type, "user_id": user_id, "sequence": sequence}
                 | {"data": json.dumps(data, separators=(",", ":")), "created_at": now}
             )
-            for name in self._subscribers.get(event_type, ()):
-                delivery_rows.append(
-                    {"id": create_id("dlv", now), "subscriber": name, "event_id": event_id, "user_id": user_id}
-                    | {"sequence": sequence, "sealed": None, "due_at": now, "held_until": now + HEAD_HOLDS_US}
-                    | {"expires_at": None, "created_at": now}
-                )
+            delivery_rows.extend(
+                {"id": create_id("dlv", now), "subscriber": name, "event_id": event_id, "user_id": user_id}
+                | {"sequence": sequence, "sealed": None, "due_at": now, "held_until": now + HEAD_HOLDS_US}
+                | {"expires_at": None, "created_at": now}
+                for name in self._subscribers.get(event_type, ())
+            )
         await tx.execute_many(ADD_EVENT, event_rows)
         if delivery_rows:
             await tx.execute_many(ADD_DELIVERY, delivery_rows)
@@ -142,8 +142,16 @@ class Outbox:
         now = self._clock.now_us()
         await tx.execute(
             ADD_DELIVERY,
-            id=delivery_id, subscriber=MAIL, event_id=None, user_id=None, sequence=None,
-            sealed=sealed, due_at=now, held_until=None, expires_at=expires_at, created_at=now,
+            id=delivery_id,
+            subscriber=MAIL,
+            event_id=None,
+            user_id=None,
+            sequence=None,
+            sealed=sealed,
+            due_at=now,
+            held_until=None,
+            expires_at=expires_at,
+            created_at=now,
         )
 
     def wake(self, *names: str) -> None:

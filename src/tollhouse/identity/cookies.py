@@ -21,10 +21,10 @@ class Cookie:
     secure: bool
 
     def read(self, headers: Iterable[tuple[bytes, bytes]]) -> str | None:
-        """Return its value; raise `CookieAmbiguous` when it is there twice or under a name that only looks the same.
+        r"""Return its value; raise `CookieAmbiguous` when it is there twice or under a name that only looks the same.
 
-        A neighbour on a sibling domain can plant `\\xa0__Host-…`, which browsers take for another name and servers strip to
-        ours; and of two cookies nobody knows which one is genuine.
+        A neighbour on a sibling domain can plant `\xa0__Host-…`, which browsers take for another name and servers strip
+        to ours; and of two cookies nobody knows which one is genuine.
         """
         found: list[bytes] = []
         for header, line in headers:

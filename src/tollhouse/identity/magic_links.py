@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, case, delete, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, case, delete, insert, select, update
 
 from tollhouse.clock import DAY, SECOND
 from tollhouse.db import Statement, Transaction
@@ -94,7 +95,7 @@ USE: Final = Statement(
     .values(
         used_at=bindparam("now"),
         link_session_id=bindparam("session_id"),
-        code_used_at=case((_same_browser, bindparam("now")), else_=None),
+        code_used_at=case((_same_browser, bindparam("now", type_=BigInteger)), else_=None),
         email=None,
         email_for_browser=case((_same_browser, None), else_=table.c.email_for_browser),
     ),
@@ -155,10 +156,10 @@ async def request(run: Runtime, *, email: str, next_url: str, browser: str, ip: 
     return Asked(link_id, expires_at)
 
 
-async def _add(tx: Transaction, run: Runtime, row: dict[str, object], delivery_id: str, sealed: bytes) -> None:
+async def _add(tx: Transaction, run: Runtime, row: Mapping[str, Any], delivery_id: str, sealed: bytes) -> None:
     await tx.execute(END_OLDER, browser=row["browser_hash"], now=row["created_at"])
     await tx.execute(ADD, **row)
-    await run.outbox.queue_mail(tx, delivery_id=delivery_id, sealed=sealed, expires_at=int(str(row["expires_at"])))
+    await run.outbox.queue_mail(tx, delivery_id=delivery_id, sealed=sealed, expires_at=row["expires_at"])
     reach("link.before_commit")
 
 

@@ -64,7 +64,11 @@ async def ask_for_link(request: Request) -> Response:
     except EmailInvalid as error:
         if not wants_html(request):
             raise
-        context = {"next": fields.get("next"), "email": fields.get("email") or "", "error": error.detail}
+        context: dict[str, Any] = {
+            "next": fields.get("next"),
+            "email": fields.get("email") or "",
+            "error": error.detail,
+        }
         return web_of(request).page("sign_in.html", status=error.status, signed_in_as=None, **context)
     return await _send_link(request, email, next_url)
 

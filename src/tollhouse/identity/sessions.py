@@ -99,9 +99,14 @@ async def add(tx: Transaction, session: Session, prepared: Prepared, *, device: 
     """Write a session down."""
     await tx.execute(
         ADD,
-        id=session.id, user_id=session.user_id, device=device,
-        secret_hash=prepared.secret_hash, email=prepared.sealed_email,
-        created_at=session.created_at, seen_at=session.created_at, expires_at=session.expires_at,
+        id=session.id,
+        user_id=session.user_id,
+        device=device,
+        secret_hash=prepared.secret_hash,
+        email=prepared.sealed_email,
+        created_at=session.created_at,
+        seen_at=session.created_at,
+        expires_at=session.expires_at,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -28,7 +28,7 @@ FIND: Final = Statement(
     ),
     Suppression,
 )
-_values = {"reason": bindparam("why"), "created_at": bindparam("now"), "expires_at": bindparam("until")}
+_values: dict[str, Any] = {"reason": bindparam("why"), "created_at": bindparam("now"), "expires_at": bindparam("until")}
 ADD: Final = Statement(
     upsert(table)
     .values(address_digest=bindparam("digest"), **_values)

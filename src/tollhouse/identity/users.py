@@ -31,7 +31,10 @@ COLUMNS: Final = tuple(table.c[name] for name in User.__dataclass_fields__)
 SIGN_IN: Final = Statement(
     upsert(table)
     .values(
-        {name: bindparam(name) for name in ("id", "address_digest", "created_at")} | {"signed_in_at": bindparam("now")}
+        id=bindparam("id"),
+        address_digest=bindparam("address_digest"),
+        created_at=bindparam("created_at"),
+        signed_in_at=bindparam("now"),
     )
     .on_conflict_do_update(index_elements=["address_digest"], set_={"signed_in_at": bindparam("now")})
     .returning(*COLUMNS),

@@ -32,6 +32,7 @@ class Web:
     settings: Settings
     pages: Pages
     page_headers: Headers
+    origins: frozenset[bytes]  # our own and the app's
     session_cookie: Cookie
     browser_cookie: Cookie
     proxies: TrustedProxies
@@ -44,6 +45,7 @@ class Web:
             settings=settings,
             pages=Pages(Brand(settings.brand_name, settings.brand_color)),
             page_headers=security_headers(form_targets=targets, https=settings.is_https),
+            origins=frozenset(origin.encode() for origin in (settings.url, *settings.app_origins)),
             session_cookie=session_cookie(settings),
             browser_cookie=browser_cookie(settings),
             proxies=TrustedProxies(settings.trusted_proxies),

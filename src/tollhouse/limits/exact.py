@@ -1,8 +1,8 @@
 """Exact limits over all replicas: GCRA, one statement for all the limits of a request.
 
-GCRA (the generic cell rate algorithm, ITU-T I.371) keeps one time per key: when the bucket will be empty again. A request
-is allowed while that time is at most `tolerance` ahead, and moves it on by `interval`. There is no window to reset, so a
-burst at its edge cannot double the rate.
+GCRA (the generic cell rate algorithm, ITU-T I.371) keeps one time per key: when the bucket will be empty again. A
+request is allowed while that time is at most `tolerance` ahead, and moves it on by `interval`. There is no window to
+reset, so a burst at its edge cannot double the rate.
 """
 
 from __future__ import annotations

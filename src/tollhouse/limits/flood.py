@@ -42,8 +42,7 @@ class Flood:
                 if await self._shared.hit(item, name, key):
                     return
                 limiter = self._shared
-            except Exception as error:
-                # Whatever the client library raises means the same here: count in memory instead.
+            except Exception as error:  # noqa: BLE001 (whatever the client library raises: count in memory instead)
                 log.warning("shared_limits_unavailable", error=type(error).__name__)
         if limiter is self._memory and await limiter.hit(item, name, key):
             return

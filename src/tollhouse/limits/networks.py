@@ -24,8 +24,8 @@ class TrustedProxies:
     def client_ip(self, peer: str | None, forwarded_for: Sequence[str]) -> str:
         """Return the client's IP; `forwarded_for` is every X-Forwarded-For header in order.
 
-        Read from the right: each trusted hop vouches for the entry before it, and the first one that nobody vouches for is
-        the client. What a client itself wrote further left is never reached.
+        Read from the right: each trusted hop vouches for the entry before it, and the first one that nobody vouches
+        for is the client. What a client itself wrote further left is never reached.
         """
         current = parse(peer)
         if current is None or not (self._hops or self._networks):

@@ -50,7 +50,7 @@ def _parse_json(body: bytes) -> Mapping[str, Any]:
         raise BodyInvalid("The body is not JSON.") from error
     if not isinstance(value, dict):
         raise BodyInvalid("The body must be a JSON object.")
-    return _once(value.items())  # type: ignore[arg-type]
+    return _once(value.items())
 
 
 def _parse_form(body: bytes) -> Mapping[str, Any]:

@@ -11,8 +11,8 @@ SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 def is_allowed(headers: Mapping[bytes, bytes], origins: Collection[bytes]) -> bool:
     """Whether an unsafe request may rely on a cookie; `origins` are our own and the app's, exact.
 
-    `Sec-Fetch-Site` is the browser's own word and goes first; `Origin` serves older browsers and names the app's origins. A
-    client that sends neither is no browser, so there is no user to be tricked.
+    `Sec-Fetch-Site` is the browser's own word and goes first; `Origin` serves older browsers and names the app's
+    origins. A client that sends neither is no browser, so there is no user to be tricked.
     """
     site = headers.get(b"sec-fetch-site")
     if site in (b"same-origin", b"none"):

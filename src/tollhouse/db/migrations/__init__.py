@@ -1,7 +1,7 @@
 """Migrations: the database to its newest schema, by one migrator at a time, while old replicas serve.
 
-Each version only adds what the code before it does not mind: new tables, nullable or defaulted columns, indexes. What old
-code still reads is dropped one release later.
+Each version only adds what the code before it does not mind: new tables, nullable or defaulted columns, indexes.
+What old code still reads is dropped one release later.
 """
 
 from __future__ import annotations
@@ -36,8 +36,7 @@ def _migrate_sqlite(url: str, revision: str) -> None:
     from sqlalchemy.exc import OperationalError
 
     engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT_SECONDS, "isolation_level": None})
-    # The driver's own transactions leave DDL outside; BEGIN IMMEDIATE also takes the one write lock before anything is read.
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    event.listen(engine, "begin", _begin_immediate)
     try:
         with engine.begin() as connection:
             _upgrade(connection, revision)
@@ -45,6 +44,11 @@ def _migrate_sqlite(url: str, revision: str) -> None:
         raise DatabaseUnavailable(f"The database cannot be migrated: {error.orig}.") from error
     finally:
         engine.dispose()
+
+
+def _begin_immediate(connection: Connection) -> None:
+    """Take the one write lock before anything is read; the driver's own transactions would leave DDL outside."""
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 async def _migrate_postgres(url: str, revision: str) -> None:
