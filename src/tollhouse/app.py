@@ -35,6 +35,7 @@ from tollhouse.pages.static import router as static_router
 from tollhouse.runtime import Runtime
 from tollhouse.settings import Settings
 from tollhouse.signing import keyring
+from tollhouse.telemetry import error_reports
 
 log = structlog.get_logger()
 
@@ -78,6 +79,7 @@ class Tollhouse:
         self.transport = transport or self._make_transport()
         self.handlers = Handlers()
         self.web = Web.of(self.settings)
+        error_reports.configure(self.settings.sentry_dsn)
         self._runtime: Runtime | None = None
 
     def _make_transport(self) -> Transport:

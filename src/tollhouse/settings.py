@@ -155,6 +155,7 @@ class Settings(BaseSettings):
 
         `more_checks` are those of floors above this one, whose parsers decide what is right.
         """
+        given.setdefault("mode", "serve")  # the environment cannot make a server a development one
         try:
             settings = cls(**given)
         except ValidationError as error:

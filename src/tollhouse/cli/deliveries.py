@@ -23,7 +23,7 @@ def deliveries() -> None:
 @deliveries.command(name="list")
 @click.option(
     "--status",
-    type=click.Choice(["waiting", "delivered", "failed", "expired"]),
+    type=click.Choice(["waiting", "delivered", "failed", "expired", "skipped"]),
     default="failed",
     show_default=True,
     help="Which ones.",

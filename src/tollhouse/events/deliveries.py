@@ -12,7 +12,7 @@ from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, updat
 from tollhouse.clock import DAY, SECOND
 from tollhouse.db import Database, Statement
 from tollhouse.errors import TollhouseError
-from tollhouse.events.tables import DELIVERED, EXPIRED, FAILED, WAITING
+from tollhouse.events.tables import DELIVERED, EXPIRED, FAILED, SKIPPED, WAITING
 from tollhouse.events.tables import deliveries as table
 
 LEASE_US: Final = 90 * SECOND  # longer than any one run may last
@@ -33,6 +33,12 @@ class Retry(TollhouseError):
     """This delivery did not succeed this time."""
 
     code = "delivery_failed"
+
+
+class Skip(TollhouseError):
+    """By a rule of ours, nobody is to get this delivery."""
+
+    code = "delivery_skipped"
 
 
 class Expired(TollhouseError):
@@ -145,7 +151,8 @@ RETRY: Final = Statement(
 )
 SWEEP: Final = Statement(
     delete(table).where(
-        or_(table.c.status == DELIVERED, table.c.status == EXPIRED), table.c.finished_at < bindparam("before")
+        or_(*(table.c.status == ended for ended in (DELIVERED, EXPIRED, SKIPPED))),
+        table.c.finished_at < bindparam("before"),
     ),
     str,
 )
@@ -177,6 +184,8 @@ def judge(delivery: Delivery, outcome: TollhouseError | None, now_us: int) -> tu
     reason = outcome.detail[:500]
     if isinstance(outcome, Expired):
         return EXPIRED, reason
+    if isinstance(outcome, Skip):
+        return SKIPPED, reason
     if isinstance(outcome, GiveUp) or delivery.attempts > len(schedule(delivery)):
         return FAILED, reason
     if delivery.expires_at is not None and delivery.expires_at <= now_us:

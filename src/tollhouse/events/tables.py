@@ -11,6 +11,7 @@ from tollhouse.db import metadata
 WAITING: Final = "waiting"
 DELIVERED: Final = "delivered"
 FAILED: Final = "failed"  # parked: visible, can be retried by hand
+SKIPPED: Final = "skipped"  # by a rule of ours: nobody is to get it
 EXPIRED: Final = "expired"  # its time had passed before it could be delivered
 
 events: Final = Table(

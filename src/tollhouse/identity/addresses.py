@@ -17,9 +17,9 @@ def parse(text: object) -> str:
     """Return the one spelling of an address: ASCII, lower case, the domain in A-labels; raise `EmailInvalid`.
 
     What is returned is what is digested, stored and mailed, so no second reading can lead elsewhere. Quoted local
-    parts, comments and literals are refused. So is every non-ASCII spelling of an ASCII name (`ｅxample`, the Kelvin sign for
-    k): Unicode maps some 1,200 of them onto somebody's domain, and nobody types them by accident. Dots and `+tags`
-    are kept: only the mailbox's own host knows what they mean.
+    parts, comments and literals are refused. So is every non-ASCII spelling of an ASCII name (`ｅxample`, the Kelvin
+    sign for k): Unicode maps some 1,200 of them onto somebody's domain, and nobody types them by accident. Dots and
+    `+tags` are kept: only the mailbox's own host knows what they mean.
     """
     if not isinstance(text, str):
         raise EmailInvalid("Give one e-mail address.")

@@ -121,7 +121,11 @@ async def preview(request: Request) -> Response:
     web, run = web_of(request), run_of(request)
     token = text_field(await read_fields(request), "token")
     await _limit_tries(request)
-    opened = await magic_links.preview(run, token=token, browser=web.browser_of(request))
+    try:
+        opened = await magic_links.preview(run, token=token, browser=web.browser_of(request))
+    except LinkExpired as error:
+        error.evidence["renewable"] = await _ways_on_from_expired(run, token, web.client_of(request)) is not None
+        raise
     session = await sessions.find(run, web.session_secret_of(request))
     other = session is not None and session.email != opened.email
     return reply_json(

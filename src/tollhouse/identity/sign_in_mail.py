@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from tollhouse.clock import DAY
-from tollhouse.events.deliveries import HOST, Delivery, Expired, GiveUp, Retry
+from tollhouse.events.deliveries import HOST, Delivery, Expired, GiveUp, Retry, Skip
 from tollhouse.identity import suppressions, users
 from tollhouse.mail.errors import MailDeferred, MailInvalid, MailRefused
 from tollhouse.mail.message import Mail
@@ -71,9 +71,9 @@ def runner(run: Runtime, transport: Transport) -> Callable[[Delivery], Awaitable
 async def _check_recipient(run: Runtime, address_digest: bytes) -> None:
     """Decide here, where no asker waits and measures, who gets no mail."""
     if await suppressions.find(run, address_digest):
-        raise GiveUp("The mail server said recently that this mailbox does not exist.")
+        raise Skip("The mail server said recently that this mailbox does not exist.")
     if not await users.may_sign_in(run, address_digest):
-        raise GiveUp("Sign-up is closed and this address has no invitation, or its user is blocked.")
+        raise Skip("Sign-up is closed and this address has no invitation, or its user is blocked.")
 
 
 def is_about_recipient(error: MailDeferred) -> bool:

@@ -112,8 +112,10 @@ async def block(run: Runtime, user_id: str) -> bool:
     """Refuse a user and end their sessions at once; return whether they were not blocked before."""
 
     async def work(tx: Transaction) -> bool:
+        # First the user's row, whose lock a sign-in under way holds: its session is there when they are all ended.
+        blocked = await tx.execute(BLOCK, user_id=user_id, now=run.now_us)
         await tx.execute(sessions.END_ALL, owner=user_id)
-        return bool(await tx.execute(BLOCK, user_id=user_id, now=run.now_us))
+        return bool(blocked)
 
     return await run.db.transact(work)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from tollhouse.errors import BodyInvalid
 
 FIELDS_MAX: Final = 30
+SURROGATE: Final = re.compile(rb"\\u\0?d", re.I)
 
 
 def is_json(request: Request) -> bool:
@@ -46,6 +48,8 @@ async def read_fields(request: Request) -> Mapping[str, Any]:
 def _parse_json(body: bytes) -> Mapping[str, Any]:
     try:
         value = json.loads(body, object_pairs_hook=_once)
+        if SURROGATE.search(body):
+            json.dumps(value, ensure_ascii=False).encode()  # half a character is a string that nothing can write down
     except (ValueError, RecursionError) as error:
         raise BodyInvalid("The body is not JSON.") from error
     if not isinstance(value, dict):

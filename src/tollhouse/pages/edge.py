@@ -24,6 +24,16 @@ BODY_BYTES_MAX: Final = 64 * 1024
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+NOT_LOGGED: Final = ("/health/", "/metrics", "/auth/static/")
+# Headers that mean something else to whoever reads the first of two and whoever reads the last.
+GIVEN_ONCE: Final = frozenset(
+    {b"host", b"content-length", b"content-type", b"transfer-encoding", b"authorization", b"origin", b"sec-fetch-site"}
+)
+HEADER_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
+CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+PATH: Final = re.compile("/[^\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]*")  # PostgreSQL stores no NUL, nothing encodes a surrogate
+LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 CORS_METHODS: Final = b"GET, POST, DELETE"
 CORS_HEADERS: Final = b"authorization, content-type, idempotency-key"
 
@@ -51,8 +61,11 @@ class EdgeRules:
     reply_error: Callable[[Request, TollhouseError], Reply]  # as a page or as problem details
 
     def is_ours(self, path: str) -> bool:
-        """Whether a path belongs to Tollhouse."""
-        return path.startswith(self.prefixes)
+        """Whether a path belongs to Tollhouse; a prefix ends where a segment does, for `/accounts` is the host's."""
+        return any(
+            path.startswith(prefix) and (prefix.endswith("/") or path[len(prefix) :][:1] in ("", "/"))
+            for prefix in self.prefixes
+        )
 
 
 class Edge:
@@ -71,16 +84,21 @@ class Edge:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         request_id = give_id(headers)
         scope["tollhouse.request_id"] = request_id
-        structlog.contextvars.clear_contextvars()
-        structlog.contextvars.bind_contextvars(request_id=request_id, **trace_of(headers))
-        if not self._rules.is_ours(scope["path"]):
-            await self._app(scope, receive, with_headers(send, [(b"x-request-id", request_id.encode())]))
-            return
-        await self._serve(scope, receive, send, headers)
+        bound = structlog.contextvars.bind_contextvars(request_id=request_id, **trace_of(headers))
+        try:
+            if self._rules.is_ours(scope["path"]):
+                await self._serve(scope, receive, send, headers)
+            else:
+                await self._app(scope, receive, Sent(send, [(b"x-request-id", request_id.encode())]))
+        finally:
+            structlog.contextvars.reset_contextvars(**bound)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         started = time.perf_counter()
-        sent = Sent(send, [(b"x-request-id", request_id_of(scope).encode()), *self._cors(headers)])
+        sent = Sent(send, [(b"x-request-id", request_id_of(scope).encode()), NOSNIFF, *self._cors(headers)])
+        if scope["method"] == "HEAD":
+            # Mail scanners ask so; the framework's routes know GET only, and a 405 would mark a good link as dead.
+            scope, sent.without_body = {**scope, "method": "GET"}, True
         try:
             refusal = self._refuse(scope, headers)
             if refusal is not None:
@@ -101,8 +119,7 @@ class Edge:
             return self._reply(scope, RequestMalformed())
         if method == "OPTIONS" and b"access-control-request-method" in headers:
             return Reply(b"", status=204)  # the CORS headers are on every reply to a known origin
-        length = headers.get(b"content-length", b"0")
-        if not length.isdigit() or int(length) > self._body_bytes_max(scope):
+        if int(headers.get(b"content-length", b"0")) > self._body_bytes_max(scope):
             return self._reply(scope, BodyTooLarge())
         if method in csrf.SAFE_METHODS or scope["path"].startswith(self._rules.without_cookies):
             return None
@@ -155,12 +172,15 @@ class Sent:
         self._send = send
         self._headers = headers
         self.status = 0
+        self.without_body = False
 
     async def __call__(self, message: Message) -> None:
         """Send one message on."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             message["headers"] = [*message.get("headers", ()), *self._headers]
+        elif self.without_body:
+            message = {**message, "body": b""}
         await self._send(message)
 
     async def reply_or_break(self, reply: Reply, scope: Scope, receive: Receive, error: Exception) -> None:
@@ -168,11 +188,6 @@ class Sent:
         if self.status:
             raise error
         await reply(scope, receive, self)
-
-
-def with_headers(send: Send, headers: list[tuple[bytes, bytes]]) -> Send:
-    """Return `send` with these headers on every reply."""
-    return Sent(send, headers)
 
 
 def give_id(headers: Mapping[bytes, bytes]) -> str:
@@ -191,12 +206,15 @@ def trace_of(headers: Mapping[bytes, bytes]) -> dict[str, Any]:
 
 def is_malformed(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
     """Whether the request can be read in two ways; servers let pass what a proxy before them reads otherwise."""
-    names = [name for name, _ in scope["headers"]]
+    names = [name.lower() for name, _ in scope["headers"]]
     return (
-        names.count(b"host") > 1
-        or names.count(b"content-length") > 1
+        len(names) != len(headers)
+        and any(names.count(name) > 1 for name in GIVEN_ONCE)
         or (b"transfer-encoding" in headers and b"content-length" in headers)
         or headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked"
+        or not LENGTH.fullmatch(headers.get(b"content-length", b"0"))
+        or not PATH.fullmatch(scope["path"])
+        or any(not HEADER_NAME.fullmatch(name) or CONTROL.search(value) for name, value in scope["headers"])
     )
 
 
@@ -210,7 +228,8 @@ def report(scope: Scope, status: int, seconds: float) -> None:
     """Count and log one request of ours."""
     route = route_of(scope)
     metrics.requests.labels(route=route, status=str(status)).observe(seconds)
-    log.info("request", method=scope["method"] if scope["method"] in METHODS else "other", route=route, status=status)
+    if not route.startswith(NOT_LOGGED):
+        log.info("request", method=scope["method"], route=route, status=status)
 
 
 def request_id_of(scope: Scope) -> str:

@@ -17,7 +17,6 @@ _LABEL: Final = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ORIGIN: Final = re.compile(rf"https?://{_LABEL}(?:\.{_LABEL})*(?::[0-9]{{1,5}})?", re.ASCII)
 
 _FIXED: Final[Headers] = (
-    (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
     # Not no-referrer: with it Chromium posts our forms with `Origin: null`, which the CSRF check must refuse.
     # The callback's token is safe under it, for a fragment is never part of a Referer.

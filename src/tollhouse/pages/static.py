@@ -24,7 +24,6 @@ async def show_asset(request: Request) -> Response:
         (b"content-type", asset.media_type.encode()),
         (b"cache-control", asset.cache_control(request.query_params.get("v")).encode()),
         (b"etag", asset.etag.encode()),
-        (b"x-content-type-options", b"nosniff"),
     ]
     if request.headers.get("if-none-match") == asset.etag:
         return Reply(b"", status=304, headers=headers)

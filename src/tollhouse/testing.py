@@ -1,0 +1,249 @@
+"""For your tests: a running Tollhouse with a database of its own, a mail catcher, a clock to turn, and browsers.
+
+```python
+from tollhouse.testing import TestKit
+
+async def test_a_stranger_is_sent_away_and_alice_is_let_in():
+    async with TestKit(app=app, toll=toll) as kit:
+        assert (await kit.new_browser().get("/dashboard")).status_code == 401
+        alice = await kit.sign_in("alice@example.com")
+        assert (await alice.get("/dashboard")).status_code == 200
+```
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import httpx
+from fastapi import FastAPI
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import bindparam, exists, literal, or_, select
+
+from tollhouse import db as databases
+from tollhouse.app import Tollhouse, create_app, mail_problems
+from tollhouse.clock import Clock
+from tollhouse.db import Statement
+from tollhouse.db.migrations import migrate
+from tollhouse.db.schema import SchemaOutdated, require_current
+from tollhouse.events.tables import WAITING
+from tollhouse.events.tables import deliveries as table
+from tollhouse.mail.transport import Caught, MemoryTransport, Transport
+from tollhouse.settings import Settings
+from tollhouse.signing.tokens import create_token
+
+URL: Final = "https://toll.example.com"
+WAIT_SECONDS_MAX: Final = 5.0
+WAIT_STEP_SECONDS: Final = 0.005
+ADDRESSES_MAX: Final = 65_536
+
+_at_work: Final = exists().where(
+    table.c.status == WAITING, or_(table.c.lease.is_not(None), table.c.due_at <= bindparam("now"))
+)
+AT_WORK: Final = Statement(select(literal(1)).where(_at_work), int)
+
+
+class KitSettings(Settings):
+    """Settings given by the test alone: nothing of this machine's environment, `.env` or `tollhouse.toml` leaks in."""
+
+    model_config = SettingsConfigDict(env_file=None, toml_file=None)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Keep the arguments."""
+        return (init_settings,)
+
+
+def make_settings(**given: Any) -> Settings:
+    """Return settings as safe as in production; `given` are those of `Settings`, by name."""
+    usual: dict[str, Any] = {
+        "url": URL,
+        "database_url": "sqlite:///tollhouse.db",  # the kit names another one before it opens any
+        "secret": create_token(),
+        "smtp_url": "smtps://mail.example.com",  # never dialled: the catcher stands in its place
+        "mail_from": "Toll <no-reply@example.com>",
+    }
+    return KitSettings.load(mail_problems, **usual | given)
+
+
+class Browser(httpx.AsyncClient):
+    """A browser with cookies and an IP of its own, at the kit's application; redirects are not followed."""
+
+    def __init__(self, kit: TestKit, *, ip: str, user_agent: str) -> None:
+        """Made by `TestKit.new_browser`."""
+        self.kit = kit
+        self.ip = ip
+        super().__init__(
+            transport=httpx.ASGITransport(app=kit.app, client=(ip, 40_000)),
+            base_url=kit.toll.settings.url,
+            headers={"user-agent": user_agent},
+        )
+
+    async def ask_for_link(self, email: str, **fields: Any) -> httpx.Response:
+        """Ask for a link by JSON, with `next` if given."""
+        return await self.post("/auth/magic-links", json={"email": email, **fields})
+
+    async def open_link(self, mail: Caught) -> httpx.Response:
+        """Do what the page of the mail's link does: redeem it, by JSON."""
+        return await self.post("/auth/callback", json={"token": token_of(mail)})
+
+    async def type_code(self, code: str | None) -> httpx.Response:
+        """Type a code, by JSON."""
+        return await self.post("/auth/code", json={"code": code})
+
+
+@dataclass(frozen=True, slots=True)
+class SignedInClient:
+    """A browser that is signed in, and as whom."""
+
+    browser: Browser
+    email: str
+    user_id: str
+    session_id: str
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the browser has: `get`, `post`, `cookies` and all the rest."""
+        return getattr(self.browser, name)
+
+
+class TestKit:
+    """A running Tollhouse: `async with TestKit() as kit`.
+
+    Without arguments it is an application of its own; with `app` and `toll` it is yours, into which you called
+    `toll.install(app)`. Its database is a temporary SQLite file, or the one at `database_url`, brought to the newest
+    schema: never the one in your settings. Further arguments are settings by name (only without `toll`).
+    """
+
+    __test__ = False  # pytest would take the name for a class of tests
+
+    def __init__(
+        self,
+        *,
+        app: FastAPI | None = None,
+        toll: Tollhouse | None = None,
+        database_url: str | None = None,
+        **settings: Any,
+    ) -> None:
+        """Prepare; nothing runs before the block begins, so handlers can still be registered with `kit.toll.on`."""
+        if (app is None) != (toll is None):
+            raise TypeError("Give both app and toll, or neither")
+        if toll is not None and settings:
+            raise TypeError("The settings are those of toll; give settings only without it")
+        self._database_url = database_url
+        self.toll = toll or Tollhouse(make_settings(**settings))
+        self.app = app or create_app(self.toll)
+        self.clock: Clock = self.toll.clock
+        self.catcher = MemoryTransport(clock=self.clock)
+        self._stack = AsyncExitStack()
+        self._browsers = 0
+        self._read: list[Caught] = []
+
+    async def __aenter__(self) -> Self:
+        """Start it."""
+        self._stack.callback(self._give_back, self.toll.settings, self.toll.transport)
+        url = self._database_url
+        if url is None:
+            folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="tollhouse-test-"))
+            url = f"sqlite:///{folder}/tollhouse.db"
+        self.toll.settings = self.toll.settings.model_copy(update={"database_url": url})
+        self.toll.transport = self.catcher
+        try:
+            await bring_up_to_date(self.toll.settings)
+            await self._stack.enter_async_context(self.app.router.lifespan_context(self.app))
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Stop it, and forget everything."""
+        await self._stack.aclose()
+
+    def _give_back(self, settings: Settings, transport: Transport) -> None:
+        self.toll.settings, self.toll.transport = settings, transport
+
+    @property
+    def mails(self) -> list[Caught]:
+        """Every mail caught so far, newest first."""
+        return self.catcher.caught
+
+    def new_browser(self, *, ip: str | None = None, user_agent: str = "") -> Browser:
+        """Return a browser without cookies, at an IP that no other has unless it is given."""
+        self._browsers += 1
+        assert self._browsers < ADDRESSES_MAX, "one IP each"
+        own_ip = f"10.0.{self._browsers >> 8}.{self._browsers & 255}"
+        browser = Browser(self, ip=ip or own_ip, user_agent=user_agent)
+        self._stack.push_async_callback(browser.aclose)
+        return browser
+
+    async def mail_to(self, address: str) -> Caught:
+        """Return the next mail to this address that was not returned before, once it is delivered.
+
+        Raises `TimeoutError` after five seconds of this machine's time.
+        """
+
+        async def find() -> Caught | None:
+            new = (mail for mail in reversed(self.mails) if not any(mail is read for read in self._read))
+            return next((mail for mail in new if mail.to == address), None)
+
+        mail = await self._wait_for(find, f"no mail to {address}")
+        self._read.append(mail)
+        return mail
+
+    async def settle(self) -> None:
+        """Return once nothing is due any more: every mail and event was delivered, or waits for its next try."""
+
+        async def is_done() -> bool:
+            return await self.toll.run.db.fetch_one(AT_WORK, now=self.clock.now_us()) is None
+
+        await self._wait_for(is_done, "deliveries still due")
+
+    async def sign_in(self, email: str, *, browser: Browser | None = None) -> SignedInClient:
+        """Return a browser, a new one unless given, in which this address signed in by the link of a mail."""
+        browser = browser or self.new_browser()
+        asked = await browser.ask_for_link(email)
+        asked.raise_for_status()
+        session = (await browser.open_link(await self.mail_to(email))).raise_for_status().json()
+        return SignedInClient(browser, session["email"], session["user_id"], session["session_id"])
+
+    async def _wait_for(self, find: Callable[[], Awaitable[Any]], missing: str) -> Any:
+        self.toll.run.outbox.wake()  # the clock may have been turned, which the worker would notice a second later
+        try:
+            async with asyncio.timeout(WAIT_SECONDS_MAX):
+                while not (found := await find()):  # noqa: ASYNC110 (what is awaited may be another process's doing)
+                    await asyncio.sleep(WAIT_STEP_SECONDS)
+                return found
+        except TimeoutError:
+            raise TimeoutError(f"{missing} after {WAIT_SECONDS_MAX} s") from None
+
+
+async def bring_up_to_date(settings: Settings) -> None:
+    """Migrate the database, unless it is at the newest schema already."""
+    db = databases.connect(settings)
+    await db.open()
+    try:
+        await require_current(db)
+        return
+    except SchemaOutdated:
+        pass
+    finally:
+        await db.close()
+    await migrate(settings.database_url)
+
+
+def token_of(mail: Caught) -> str:
+    """Return the token in a mail's link."""
+    assert mail.link is not None, "a mail of another kind"
+    return mail.link.partition("#")[2]
