@@ -16,6 +16,7 @@ from starlette.responses import Response
 from tollhouse import db as databases
 from tollhouse import operations
 from tollhouse.clock import Clock
+from tollhouse.db.schema import require_current
 from tollhouse.errors import DatabaseUnavailable, NotFound, SettingsError, TollhouseError
 from tollhouse.events import Handlers, Outbox, Worker
 from tollhouse.events.outbox import MAIL
@@ -31,6 +32,7 @@ from tollhouse.mail.smtp import SmtpSettings, SmtpTransport
 from tollhouse.mail.transport import MemoryTransport, Transport
 from tollhouse.pages.csrf import SAFE_METHODS, is_allowed
 from tollhouse.pages.edge import CrossSiteRequest, Edge, EdgeRules
+from tollhouse.pages.routing import DirectRoutes
 from tollhouse.pages.static import router as static_router
 from tollhouse.runtime import Runtime
 from tollhouse.settings import Settings
@@ -111,7 +113,9 @@ class Tollhouse:
     def install(self, app: FastAPI) -> None:
         """Add Tollhouse to an application: routes, error replies, middleware and lifespan."""
         app.state.tollhouse_web = self.web
-        for router in self._routers():
+        routers = self._routers()
+        app.router.routes.insert(0, DirectRoutes(routers))
+        for router in routers:
             app.include_router(router)
         app.add_exception_handler(TollhouseError, reply_error)
         rules = EdgeRules(
@@ -162,6 +166,7 @@ class Tollhouse:
         db = databases.connect(self.settings)
         await db.open()
         try:
+            await require_current(db)
             self.clock.set(await db.now_us())
             keys = await keyring.load(db, self.settings.secret, now_us=self.clock.now_us())
             outbox = Outbox(db, self.clock)

@@ -40,12 +40,12 @@ class Settings(BaseSettings):
     )
     lists: ClassVar = ("app_origins", "secret", "stripe_webhook_secrets", "trusted_proxies", "admin_emails")
 
-    url: str = Field(description="Public base URL of Tollhouse; every link is built from it and nothing else.")
+    url: str = Field("", description="Public base URL of Tollhouse; every link is built from it and nothing else.")
     app_origins: StringList = Field((), description="Exact origins of your app: redirects, CORS and CSRF.")
     secret: StringList = Field(
         (), description="32 or more random bytes as text; a comma-separated list rotates, the first one is current."
     )
-    database_url: str = Field(description="`sqlite:///path` or `postgresql://user:password@host/database`.")
+    database_url: str = Field("", description="`sqlite:///path` or `postgresql://user:password@host/database`.")
     database_direct_url: str | None = Field(None, description="PostgreSQL past the pooler, when DATABASE_URL is one.")
     migration_database_url: str | None = Field(None, description="PostgreSQL as the role that owns the tables.")
     redis_url: str | None = Field(None, description="Valkey or Redis for flood limits over all replicas. Optional.")
@@ -156,13 +156,16 @@ class Settings(BaseSettings):
         `more_checks` are those of floors above this one, whose parsers decide what is right.
         """
         given.setdefault("mode", "serve")  # the environment cannot make a server a development one
+        problems: list[str] = []
         try:
             settings = cls(**given)
         except ValidationError as error:
-            raise SettingsError(
-                [_explain(each) for each in error.errors(include_url=False, include_input=False)]
-            ) from None
-        problems = [*problems_of(settings), *(problem for check in more_checks for problem in check(settings))]
+            wrong = error.errors(include_url=False, include_input=False)
+            problems = [_explain(each) for each in wrong]
+            names = {str(each["loc"][0]) for each in wrong}
+            settings = cls(**given | {name: cls.model_fields[name].get_default() for name in names})
+        problems += problems_of(settings)
+        problems += (problem for check in more_checks for problem in check(settings))
         if problems:
             raise SettingsError(problems)
         return settings
@@ -179,12 +182,8 @@ def as_text(value: Any) -> str:
 
 
 def _explain(error: Any) -> str:
-    field = str(error["loc"][0]) if error["loc"] else "settings"
-    name = PREFIX + field.upper()
-    info = Settings.model_fields.get(field)
-    if error["type"] == "missing":
-        return f"{name} is missing. Set it (or {name}_FILE): {info.description if info else ''}"
-    return f"{name} is not right: {error['msg']}. {info.description if info else ''}"
+    field = str(error["loc"][0])
+    return f"{PREFIX}{field.upper()} is not right: {error['msg']}. {Settings.model_fields[field].description}"
 
 
 def found_unknown_settings(environment: dict[str, str] | None = None) -> list[str]:

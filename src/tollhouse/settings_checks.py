@@ -63,6 +63,9 @@ def origin_problem(name: str, value: str) -> str | None:
 
 
 def _url(settings: Settings) -> Iterator[str]:
+    if not settings.url:
+        yield "TOLLHOUSE_URL is missing: set the public address of Tollhouse, like https://auth.example.com"
+        return
     problem = origin_problem("TOLLHOUSE_URL", settings.url)
     if problem:
         yield problem
@@ -88,7 +91,9 @@ def _secret(settings: Settings) -> Iterator[str]:
 
 def _database(settings: Settings) -> Iterator[str]:
     url = settings.database_url
-    if url.startswith("sqlite:"):
+    if not url:
+        yield "TOLLHOUSE_DATABASE_URL is missing: set sqlite:////path/tollhouse.db or postgresql://user:password@host/database."
+    elif url.startswith("sqlite:"):
         if not url.startswith("sqlite:///") or not str(settings.database_path).strip("."):
             yield "TOLLHOUSE_DATABASE_URL: write sqlite:///relative/path.db or sqlite:////absolute/path.db."
         else:

@@ -38,7 +38,7 @@ from tollhouse.settings import Settings
 from tollhouse.signing.tokens import create_token
 
 URL: Final = "https://toll.example.com"
-WAIT_SECONDS_MAX: Final = 5.0
+WAIT_SECONDS_MAX: Final = 10.0
 WAIT_STEP_SECONDS: Final = 0.005
 ADDRESSES_MAX: Final = 65_536
 
@@ -191,7 +191,7 @@ class TestKit:
     async def mail_to(self, address: str) -> Caught:
         """Return the next mail to this address that was not returned before, once it is delivered.
 
-        Raises `TimeoutError` after five seconds of this machine's time.
+        Raises `TimeoutError` after ten seconds of this machine's time.
         """
 
         async def find() -> Caught | None:

@@ -63,7 +63,7 @@ def cases_of(path: Path) -> list[Any]:
 
 
 def parse(mail: Mail, sender: str = SENDER) -> EmailMessage:
-    content = compose(mail, sender=sender, now_us=NOW_US).as_bytes()
+    content = compose(mail, sender=sender, now_us=NOW_US)
     assert content.isascii()
     assert max(len(line) for line in content.split(b"\r\n")) <= 998
     return message_from_bytes(content, policy=policy.default)

@@ -41,7 +41,8 @@ def test_text_comes_first_and_html_second_and_both_survive() -> None:
 def test_a_retry_carries_the_same_message_id() -> None:
     first = compose(write_mail(), sender=SENDER, now_us=NOW_US)
     second = compose(write_mail(), sender=SENDER, now_us=NOW_US + 60_000_000)
-    assert first["Message-ID"] == second["Message-ID"]
+    ids = [line for mail in (first, second) for line in mail.split(b"\r\n") if line.startswith(b"Message-ID:")]
+    assert ids == [b"Message-ID: <out_01JD@acme.test>"] * 2
 
 
 @pytest.mark.parametrize(
@@ -151,18 +152,6 @@ def test_a_sender_that_is_not_one_is_refused(text: str) -> None:
     with pytest.raises(MailInvalid):
         Sender.parse(text)
 
-
-def test_json_brings_the_same_mail_back() -> None:
-    mail = write_mail(site_name="Zoë 日本")
-    assert Mail.from_json(mail.to_json()) == mail
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"[]", b"{}", b"\xff", b'{"to":"a"}', write_mail().to_json().replace(b'"out_01JD"', b"1")]
-)
-def test_json_of_anything_else_is_refused(content: bytes) -> None:
-    with pytest.raises(MailInvalid):
-        Mail.from_json(content)
 
 
 def test_the_repr_shows_the_id_alone() -> None:

@@ -10,6 +10,7 @@ from typing import Final
 import click
 
 from tollhouse.cli.deliveries import deliveries
+from tollhouse.cli.doctor import doctor
 from tollhouse.cli.running import settings_or_exit
 from tollhouse.cli.users import users
 from tollhouse.errors import TollhouseError
@@ -86,6 +87,7 @@ def migrate() -> None:
 
 cli.add_command(users)
 cli.add_command(deliveries)
+cli.add_command(doctor)
 
 
 def main() -> None:

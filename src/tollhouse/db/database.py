@@ -76,15 +76,19 @@ class Database(ABC):
 
     async def write(self, statement: Statement[Any], **parameters: Any) -> int:
         """Run one statement in a transaction of its own and return how many rows it changed."""
-        return await self.transact(_execute, statement, parameters)
+        return await self._run_single(_execute, statement, parameters)
 
     async def write_one(self, statement: Statement[Row], **parameters: Any) -> Row | None:
         """Run one statement with RETURNING in a transaction of its own and return its first row, or None."""
-        return await self.transact(_fetch_one, statement, parameters)
+        return await self._run_single(_fetch_one, statement, parameters)
 
     async def write_all(self, statement: Statement[Row], **parameters: Any) -> list[Row]:
         """Run one statement with RETURNING in a transaction of its own and return its rows."""
-        return await self.transact(_fetch_all, statement, parameters)
+        return await self._run_single(_fetch_all, statement, parameters)
+
+    async def _run_single(self, work: Work[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+        """Run work that is one statement; a database where a statement alone is a transaction needs no BEGIN."""
+        return await self.transact(work, *args, **kwargs)
 
 
 async def _execute(tx: Transaction, statement: Statement[Any], parameters: Mapping[str, Any]) -> int:

@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
 
 import asyncpg  # pyright: ignore[reportMissingTypeStubs]  (it brings none, and none are maintained)
+import structlog
+from sqlalchemy import text
 
 from tollhouse.db.database import Database, P, Result, Row, Work
 from tollhouse.db.statement import Statement
 from tollhouse.errors import DatabaseUnavailable
+
+log = structlog.get_logger()
 
 POOL_SIZE_MAX: Final = 10
 ACQUIRE_TIMEOUT_SECONDS: Final = 2.0
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
 STATEMENT_TIMEOUT_MS: Final = 5_000
 LOCK_TIMEOUT_MS: Final = 2_000
+ROLLBACK_TIMEOUT_SECONDS: Final = 2.0
 COMMAND_TIMEOUT_SECONDS: Final = 6.0  # beyond the server's own limit: for a server that is not there any more
 TRIES_MAX: Final = 4
-TIMEOUTS: Final = {
+SETTINGS: Final = {
     "statement_timeout": str(STATEMENT_TIMEOUT_MS),
     "lock_timeout": str(LOCK_TIMEOUT_MS),
     "idle_in_transaction_session_timeout": "10000",
+    "search_path": "public",
 }
+NOW: Final = Statement(text("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"), int)
 
 UNAVAILABLE: Final = (
     OSError,
@@ -38,6 +45,8 @@ UNAVAILABLE: Final = (
     asyncpg.ReadOnlySQLTransactionError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.PostgresIOError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password being changed
+    asyncpg.InvalidCatalogNameError,  # a database being restored
 )
 RETRYABLE: Final = (asyncpg.SerializationError, asyncpg.DeadlockDetectedError)
 
@@ -94,7 +103,7 @@ class PostgresDatabase(Database):
         self._url = url
         self._behind_pooler = behind_pooler
         # In transaction mode a pooler may serve two single messages from two servers, and settings do not stay.
-        self._begin = "BEGIN; " + "; ".join(f"SET LOCAL {k} = {v}" for k, v in TIMEOUTS.items())
+        self._begin = "BEGIN; " + "; ".join(f"SET LOCAL {k} = {v}" for k, v in SETTINGS.items())
         if not behind_pooler:
             self._begin = "BEGIN"
 
@@ -108,7 +117,7 @@ class PostgresDatabase(Database):
             command_timeout=COMMAND_TIMEOUT_SECONDS,
             max_inactive_connection_lifetime=600,
             statement_cache_size=0 if self._behind_pooler else 512,
-            server_settings={} if self._behind_pooler else {**TIMEOUTS, "search_path": "public"},
+            server_settings={} if self._behind_pooler else SETTINGS,
             reset=keep_as_it_is,
         )
 
@@ -121,65 +130,50 @@ class PostgresDatabase(Database):
 
     async def now_us(self) -> int:
         """Return the server's own time."""
-        with translated_errors():
-            async with self._connection() as connection:
-                return await connection.fetchval("SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint")
+        now = await self.fetch_one(NOW)
+        assert now is not None
+        return now
 
     async def fetch_one(self, statement: Statement[Row], **parameters: Any) -> Row | None:
         """Return the first row over what is committed, or None."""
-        if self._behind_pooler:
-            return await self.write_one(statement, **parameters)
-        with translated_errors():
-            async with self._connection() as connection:
-                return await PostgresTransaction(connection).fetch_one(statement, **parameters)
+        return await self.write_one(statement, **parameters)
 
     async def fetch_all(self, statement: Statement[Row], **parameters: Any) -> list[Row]:
         """Return every row over what is committed."""
-        if self._behind_pooler:
-            return await self.write_all(statement, **parameters)
-        with translated_errors():
-            async with self._connection() as connection:
-                return await PostgresTransaction(connection).fetch_all(statement, **parameters)
-
-    async def write(self, statement: Statement[Any], **parameters: Any) -> int:
-        """Run one statement in a transaction of its own and return how many rows it changed."""
-        if self._behind_pooler:
-            return await super().write(statement, **parameters)
-        with translated_errors():
-            async with self._connection() as connection:
-                return await PostgresTransaction(connection).execute(statement, **parameters)
-
-    async def write_one(self, statement: Statement[Row], **parameters: Any) -> Row | None:
-        """Run one statement with RETURNING in a transaction of its own and return its first row, or None."""
-        return await (super().write_one if self._behind_pooler else self.fetch_one)(statement, **parameters)
-
-    async def write_all(self, statement: Statement[Row], **parameters: Any) -> list[Row]:
-        """Run one statement with RETURNING in a transaction of its own and return its rows."""
-        return await (super().write_all if self._behind_pooler else self.fetch_all)(statement, **parameters)
+        return await self.write_all(statement, **parameters)
 
     async def transact(self, work: Work[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Run the work in a READ COMMITTED transaction and return its result after COMMIT."""
+
+        async def run(connection: Any) -> Result:
+            try:
+                await connection.execute(self._begin)
+                result = await work(PostgresTransaction(connection), *args, **kwargs)
+                if await connection.execute("COMMIT") != "COMMIT":
+                    raise AssertionError("a transaction went on after one of its statements had failed")
+            except BaseException:
+                await roll_back(connection)
+                raise
+            return result
+
+        return await self._try_repeatedly(run)
+
+    async def _run_single(self, work: Work[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
+        if self._behind_pooler:
+            return await self.transact(work, *args, **kwargs)
+        return await self._try_repeatedly(lambda connection: work(PostgresTransaction(connection), *args, **kwargs))
+
+    async def _try_repeatedly(self, run: Callable[[Any], Awaitable[Result]]) -> Result:
         for tries_left in reversed(range(TRIES_MAX)):
             try:
-                return await self._try_to_transact(work, *args, **kwargs)
+                with translated_errors():
+                    async with self._connection() as connection:
+                        return await run(connection)
             except RETRYABLE as error:
                 if not tries_left:
                     raise DatabaseUnavailable("Too much contention.", retry_after_seconds=1) from error
                 await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311 (jitter, not a secret)
         raise AssertionError("unreachable")
-
-    async def _try_to_transact(self, work: Work[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
-        with translated_errors():
-            async with self._connection() as connection:
-                await connection.execute(self._begin)
-                try:
-                    result = await work(PostgresTransaction(connection), *args, **kwargs)
-                    await connection.execute("COMMIT")
-                except BaseException:
-                    if not connection.is_closed():
-                        await asyncio.shield(connection.execute("ROLLBACK"))
-                    raise
-                return result
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[Any]:
@@ -190,7 +184,24 @@ class PostgresDatabase(Database):
             await self._pool.expire_connections()  # after a failover the old primary only reads
             raise
         finally:
-            await self._pool.release(connection)
+            try:
+                await self._pool.release(connection)
+            except (*UNAVAILABLE, asyncpg.PostgresError) as error:
+                # The pool has dropped it. What was done on it stands, a COMMIT above all, and so does what it raised.
+                log.warning("database_connection_dropped", error=type(error).__name__)
+
+
+async def roll_back(connection: Any) -> None:
+    """Undo what is open, or drop the connection, so that the server undoes it; the first error stays the one told."""
+    try:
+        if not connection.is_closed():
+            await connection.execute("ROLLBACK", timeout=ROLLBACK_TIMEOUT_SECONDS)
+    except BaseException as error:
+        with suppress(asyncpg.InterfaceError):  # lost meanwhile, so the pool has taken it back already
+            connection.terminate()
+        if not isinstance(error, Exception):  # cancelled, or cancelled once more
+            raise
+        log.warning("database_connection_dropped", error=type(error).__name__)
 
 
 async def keep_as_it_is(_connection: Any) -> None:

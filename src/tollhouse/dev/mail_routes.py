@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import SimpleNamespace
 from typing import Final
 
@@ -14,7 +15,7 @@ from tollhouse.identity.web import web_of
 from tollhouse.mail.transport import MemoryTransport
 from tollhouse.pages.bodies import read_fields
 from tollhouse.pages.headers import mail_frame_headers, security_headers
-from tollhouse.pages.replies import reply_json, reply_page
+from tollhouse.pages.replies import redirect, reply_json, reply_page
 from tollhouse.pages.routing import PlainRoute
 
 router: Final = APIRouter(route_class=PlainRoute, include_in_schema=False)
@@ -23,8 +24,15 @@ router: Final = APIRouter(route_class=PlainRoute, include_in_schema=False)
 def _caught(request: Request) -> list[SimpleNamespace]:
     """Return the caught mails, newest first, each with its number from the oldest as id."""
     transport: MemoryTransport = request.app.state.tollhouse_catcher
-    mails = transport.as_json()
-    return [SimpleNamespace(id=str(transport.count - place), **mail) for place, mail in enumerate(mails)]
+    return [
+        SimpleNamespace(**mail | {"id": str(transport.count - place), "received_at": _say_time(mail["received_at"])})
+        for place, mail in enumerate(transport.as_json())
+    ]
+
+
+def _say_time(iso: str | None) -> str:
+    """Return a mail's time in words; in UTC, for the catcher does not know where its reader lives."""
+    return datetime.fromisoformat(iso or "").strftime("%-d %B %Y, %H:%M:%S UTC")
 
 
 def _find(request: Request) -> SimpleNamespace:
@@ -33,6 +41,12 @@ def _find(request: Request) -> SimpleNamespace:
         if mail.id == wanted:
             return mail
     raise NotFound("This mail is not here any more.")
+
+
+@router.get("/")
+async def show_start(request: Request) -> Response:
+    """Lead whoever opens the bare address to the page that knows them, and from there to the sign-in page."""
+    return redirect(web_of(request).settings.url + "/account")
 
 
 @router.get("/dev/mail.json")
@@ -51,8 +65,11 @@ async def show_list(request: Request) -> Response:
 @router.get("/dev/mail/{id}")
 async def show_mail(request: Request) -> Response:
     """One mail as HTML at phone and desktop width, and as text."""
-    html = web_of(request).pages.render("dev_mail.html", mail=_find(request))
-    return reply_page(html, headers=security_headers(form_targets=(), https=False, frames=True))
+    web = web_of(request)
+    html = web.pages.render("dev_mail.html", mail=_find(request))
+    # Using the code from here may lead to the app, and Chromium holds that to `form-action`; CSP knows no IPv6 literals.
+    targets = [origin for origin in web.settings.app_origins if "[" not in origin]
+    return reply_page(html, headers=security_headers(form_targets=targets, https=False, frames=True))
 
 
 @router.get("/dev/mail/{id}/html")

@@ -12,7 +12,7 @@ from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, updat
 from tollhouse.clock import DAY, SECOND
 from tollhouse.db import Database, Statement
 from tollhouse.errors import TollhouseError
-from tollhouse.events.tables import DELIVERED, EXPIRED, FAILED, SKIPPED, WAITING
+from tollhouse.events.tables import DELIVERED, EXPIRED, FAILED, SKIPPED, WAITING, is_waiting
 from tollhouse.events.tables import deliveries as table
 
 LEASE_US: Final = 90 * SECOND  # longer than any one run may last
@@ -21,6 +21,7 @@ MAIL_RETRY_SECONDS: Final = (2, 5, 10, 20) + (30,) * 30  # until the link in it 
 JITTER: Final = 0.2
 HOST: Final = "host: "  # begins the reason when the mail server, not the mailbox, is at fault
 FINISHED_KEPT_US: Final = 30 * DAY
+REASON_LENGTH_MAX: Final = 500
 
 
 class GiveUp(TollhouseError):
@@ -86,27 +87,32 @@ _held_back = exists().where(
     earlier.c.subscriber == table.c.subscriber,
     earlier.c.user_id == table.c.user_id,
     earlier.c.sequence < table.c.sequence,
-    earlier.c.status == WAITING,
+    is_waiting(earlier),
     earlier.c.held_until > bindparam("now"),
 )
-_due = and_(
-    table.c.status == WAITING, table.c.due_at <= bindparam("now"), table.c.subscriber == bindparam("subscriber")
-)
+_due = and_(is_waiting(table), table.c.due_at <= bindparam("now"), table.c.subscriber == bindparam("subscriber"))
 _claimable = (
     select(table.c.id)
     .where(_due, or_(table.c.user_id.is_(None), ~_held_back))
     .order_by(table.c.due_at)
     .limit(bindparam("limit"))
     .with_for_update(skip_locked=True)
+    .cte("claimable")  # a plain subquery may be run again for each row, and then locks more than the limit
 )
 CLAIM: Final = Statement(
     update(table)
-    .where(table.c.id.in_(_claimable), table.c.status == WAITING, table.c.due_at <= bindparam("now"))
+    .where(table.c.id.in_(select(_claimable.c.id)))  # and nothing else: they are locked, and found by their key
     .values(due_at=bindparam("leased_until"), lease=bindparam("new_lease"), attempts=table.c.attempts + 1)
     .returning(*(table.c[name] for name in Delivery.__dataclass_fields__)),
     Delivery,
 )
-_mine = and_(table.c.id == bindparam("delivery_id"), table.c.lease == bindparam("my_lease"), table.c.status == WAITING)
+# A worker that was frozen may claim again what it still runs: the attempt tells its two holdings apart.
+_mine = and_(
+    table.c.id == bindparam("delivery_id"),
+    table.c.lease == bindparam("my_lease"),
+    table.c.attempts == bindparam("my_attempt"),
+    is_waiting(table),
+)
 FINISH: Final = Statement(
     update(table)
     .where(_mine)
@@ -124,14 +130,15 @@ POSTPONE: Final = Statement(
 )
 RELEASE: Final = Statement(
     update(table)
-    .where(table.c.lease == bindparam("my_lease"), table.c.status == WAITING)
+    .where(table.c.lease == bindparam("my_lease"), is_waiting(table))
     .values(due_at=bindparam("now"), lease=None, attempts=table.c.attempts - 1),
     str,
 )
 MAIL_WAITS_SINCE: Final = Statement(
     select(func.min(table.c.created_at)).where(
         table.c.subscriber == "mail",
-        table.c.status == WAITING,
+        is_waiting(table),
+        table.c.due_at > 0,  # always so, and what makes SQLite take the index of what is due, not of all that waits
         or_(table.c.reason.is_(None), table.c.reason.like(HOST + "%")),
     ),
     oldest_or_none,
@@ -167,7 +174,7 @@ async def claim(db: Database, *, subscriber: str, lease: str, limit: int, now_us
 
 async def finish(db: Database, delivery: Delivery, *, lease: str, outcome: TollhouseError | None, now_us: int) -> str:
     """Write down how a delivery went and return its status; `lost` when the lease was somebody else's by then."""
-    mine: dict[str, Any] = {"delivery_id": delivery.id, "my_lease": lease}
+    mine: dict[str, Any] = {"delivery_id": delivery.id, "my_lease": lease, "my_attempt": delivery.attempts}
     status, reason = judge(delivery, outcome, now_us)
     if status == WAITING:
         next_due_at = now_us + pause_us(delivery)
@@ -181,7 +188,7 @@ def judge(delivery: Delivery, outcome: TollhouseError | None, now_us: int) -> tu
     """Return the status that an outcome leads to, and the reason that an operator reads."""
     if outcome is None:
         return DELIVERED, None
-    reason = outcome.detail[:500]
+    reason = storable(outcome.detail)
     if isinstance(outcome, Expired):
         return EXPIRED, reason
     if isinstance(outcome, Skip):
@@ -191,6 +198,17 @@ def judge(delivery: Delivery, outcome: TollhouseError | None, now_us: int) -> tu
     if delivery.expires_at is not None and delivery.expires_at <= now_us:
         return EXPIRED, reason
     return WAITING, reason
+
+
+def storable(reason: str) -> str:
+    """Return a reason that every database takes, whatever a server or a handler put in it."""
+    return reason[:REASON_LENGTH_MAX].replace("\0", "").encode(errors="replace").decode()
+
+
+def check_attempts(delivery: Delivery) -> None:
+    """Raise `GiveUp` for a delivery claimed more often than it is ever tried: each time its process died running it."""
+    if delivery.attempts > len(schedule(delivery)) + 1:
+        raise GiveUp("Every process that ran it ended before it could write down how it went.")
 
 
 def schedule(delivery: Delivery) -> Sequence[int]:

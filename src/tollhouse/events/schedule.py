@@ -55,14 +55,22 @@ class Schedule:
         self._jobs.append(Job(name, every_seconds, run))
 
     async def tick(self) -> None:
-        """Run what is due and not done by another replica."""
+        """Run what is due and not done by another replica; a job that fails is logged and comes again."""
         for job in self._jobs:
             now = self._clock.now_us()
             if await self._db.write_one(TAKE, name=job.name, until=now + job.every_seconds * SECOND, now=now):
-                await job.run()
+                await self._run(job)
+
+    async def _run(self, job: Job) -> None:
+        try:
+            await job.run()
+        except TollhouseError as error:
+            log.warning("scheduled_work_failed", job=job.name, detail=error.detail)
+        except Exception:
+            log.exception("scheduled_work_raised", job=job.name)
 
     async def serve(self) -> None:
-        """Tick until cancelled; a job that fails is logged and comes again."""
+        """Tick until cancelled."""
         while True:
             try:
                 await self.tick()

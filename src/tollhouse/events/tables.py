@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, Table, Text, text
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    FromClause,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    literal_column,
+    text,
+)
 
 from tollhouse.db import metadata
 
@@ -78,6 +90,12 @@ deliveries: Final = Table(
     Index(None, "status", "finished_at"),
     Index(None, "event_id"),
 )
+
+
+def is_waiting(source: FromClause) -> ColumnElement[bool]:
+    """Return the condition for rows that wait, the word in the SQL: a parameter would never meet a partial index."""
+    return source.c.status == literal_column(f"'{WAITING}'")
+
 
 leases: Final = Table(
     "tollhouse_leases",

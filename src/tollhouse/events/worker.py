@@ -16,7 +16,7 @@ from tollhouse.errors import DatabaseUnavailable, TollhouseError
 from tollhouse.events import deliveries
 from tollhouse.events.deliveries import Delivery, GiveUp, Retry
 from tollhouse.events.outbox import Outbox
-from tollhouse.events.tables import WAITING, subscribers
+from tollhouse.events.tables import WAITING, is_waiting, subscribers
 from tollhouse.events.tables import deliveries as table
 from tollhouse.failpoints import reach
 from tollhouse.signing.tokens import create_id
@@ -35,9 +35,7 @@ Runner = Callable[[Delivery], Awaitable[None]]
 DUE_SUBSCRIBERS: Final = Statement(
     select(subscribers.c.name)
     .where(
-        exists().where(
-            table.c.subscriber == subscribers.c.name, table.c.status == WAITING, table.c.due_at <= bindparam("now")
-        )
+        exists().where(table.c.subscriber == subscribers.c.name, is_waiting(table), table.c.due_at <= bindparam("now"))
     )
     .distinct(),
     str,
@@ -117,6 +115,8 @@ class Worker:
                     learned_at = loop_time
             except DatabaseUnavailable as error:
                 log.warning("delivery_poll_failed", detail=error.detail)
+            except Exception:
+                log.exception("delivery_poll_failed")  # and go on: without the poll, retries would never be found
             await asyncio.sleep(POLL_SECONDS)
 
     async def _serve(self, lane: Lane) -> None:
@@ -128,6 +128,8 @@ class Worker:
                     pass
             except DatabaseUnavailable as error:
                 log.warning("delivery_claim_failed", subscriber=lane.name, detail=error.detail)
+            except Exception:
+                log.exception("delivery_claim_failed", subscriber=lane.name)  # the poll wakes this lane again
 
     async def _claim(self, lane: Lane) -> bool:
         """Start as many deliveries as there is room for; return whether more may be due."""
@@ -154,6 +156,9 @@ class Worker:
         except DatabaseUnavailable as error:
             log.warning("delivery_outcome_unwritten", delivery_id=delivery.id, detail=error.detail)
             return  # due again when the lease runs out: at least once
+        except Exception:
+            log.exception("delivery_outcome_unwritten", delivery_id=delivery.id)
+            return
         reach("delivery.finished")
         report(lane, delivery, status, outcome)
         if status != WAITING and delivery.event_id is not None:
@@ -163,12 +168,25 @@ class Worker:
 async def run_within_limits(run: Runner, delivery: Delivery) -> TollhouseError | None:
     """Run one delivery and return what went wrong, if anything; whatever it raises is its outcome, not ours."""
     try:
-        await asyncio.wait_for(run(delivery), RUN_SECONDS_MAX)
+        deliveries.check_attempts(delivery)
+        return await asyncio.wait_for(contained(run, delivery), RUN_SECONDS_MAX)
     except TollhouseError as error:
         return error
     except TimeoutError:
         return Retry("It took too long.")
-    except Exception as error:
+
+
+async def contained(run: Runner, delivery: Delivery) -> TollhouseError | None:
+    """Run one delivery; an exit or a cancellation that it makes up itself ends neither this process nor its lane."""
+    try:
+        await run(delivery)
+    except TollhouseError as error:
+        return error
+    except BaseException as error:
+        task = asyncio.current_task()
+        assert task is not None
+        if isinstance(error, KeyboardInterrupt) or task.cancelling():  # the time is up, or the worker stops
+            raise
         log.exception("delivery_raised", delivery_id=delivery.id, subscriber=delivery.subscriber)
         return Retry(f"It raised {type(error).__name__}.")
     return None

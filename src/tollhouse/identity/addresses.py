@@ -10,6 +10,9 @@ from email_validator import EmailNotValidError, validate_email
 from tollhouse.identity.errors import EmailInvalid
 
 LENGTH_MAX: Final = 254
+LOCAL_PART_LENGTH_MAX: Final = 64  # RFC 5321 4.5.3.1.1
+# Capitals that UTS 46 refused until Unicode 15.1 and maps since: one library's domain is another one's error.
+READ_TWO_WAYS: Final = re.compile("[\u04c0\u10a0-\u10c5\u2132\u2183]")
 LOCAL_PART: Final = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
 
 
@@ -23,9 +26,11 @@ def parse(text: object) -> str:
     """
     if not isinstance(text, str):
         raise EmailInvalid("Give one e-mail address.")
-    address = text.strip(" \t\r\n")
+    address = text.strip(" \t")  # a line end beside it was meant for a header, not for us
     local, _, domain = address.rpartition("@")
-    if len(address) > LENGTH_MAX or not LOCAL_PART.fullmatch(local) or "." not in domain.strip("."):
+    if len(local) > LOCAL_PART_LENGTH_MAX or not LOCAL_PART.fullmatch(local) or "." not in domain.strip("."):
+        raise EmailInvalid
+    if len(address) > LENGTH_MAX or READ_TWO_WAYS.search(domain):
         raise EmailInvalid
     try:
         # Looking the domain up would tell by its delay who is asked for; reserved names are the operator's own.
@@ -39,7 +44,7 @@ def parse(text: object) -> str:
     except EmailNotValidError as error:
         raise EmailInvalid from error
     ascii_domain = (found.ascii_domain or "").lower()
-    if not _labels_agree(domain, ascii_domain):
+    if not _labels_agree(domain, ascii_domain) or len(local) + 1 + len(ascii_domain) > LENGTH_MAX:
         raise EmailInvalid
     return f"{_lower(local)}@{ascii_domain}"
 

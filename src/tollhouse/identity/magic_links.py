@@ -206,9 +206,14 @@ async def expired_address(run: Runtime, *, token: str, browser: str | None) -> t
     """
     secret = parse_token(token)
     link = None if secret is None else await run.db.fetch_one(FIND, token_hash=digest(secret))
-    if secret is None or link is None or link.email is None or not is_same_browser(link, browser):
+    if secret is None or link is None or link.email is None or not is_renewable(link, browser, run.now_us):
         raise LinkInvalid("This link cannot be renewed here. Ask for a new one.")
     return open_sealed(token_key(secret), link.email, context=link.id).decode(), link.next
+
+
+def is_renewable(link: MagicLink, browser: str | None, now_us: int) -> bool:
+    """Whether this browser asked for a link that nobody used, and that expired within a day, swept or not."""
+    return is_same_browser(link, browser) and link.expires_at <= now_us < link.expires_at + EXPIRED_KEPT_US
 
 
 def is_same_browser(link: MagicLink, browser: str | None) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,9 +12,7 @@ from tollhouse.clock import SECOND
 
 def iso(time_us: int) -> str:
     """Return a time as ISO 8601 in UTC, to the second."""
-    from datetime import UTC, datetime
-
-    return datetime.fromtimestamp(time_us // SECOND, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromtimestamp(time_us // SECOND, tz=UTC).isoformat().replace("+00:00", "Z")
 
 
 class MagicLinkRequest(BaseModel):
@@ -34,7 +33,7 @@ class MagicLinkReply(BaseModel):
 class TokenRequest(BaseModel):
     """The token of a link: what stands behind `#`."""
 
-    token: str = Field(min_length=43, max_length=43)
+    token: str = Field(min_length=43, max_length=43, examples=["mX1q0v8mT2x3w4y5z6a7b8c9d0E1F2G3H4I5J6K7L8M"])
 
 
 class CodeRequest(BaseModel):
@@ -49,7 +48,9 @@ class PreviewReply(BaseModel):
     email_masked: str = Field(examples=["a•••@example.com"])
     same_browser: bool = Field(description="Whether this browser asked for the mail.")
     next_is_elsewhere: bool = Field(description="Whether only the browser that began can go on; it wants the code.")
-    signed_in_as: str | None = Field(None, description="Masked address of somebody else who is signed in here.")
+    signed_in_as: str | None = Field(
+        None, description="Masked address of somebody else who is signed in here.", examples=["b•••@example.com"]
+    )
 
 
 class SessionReply(BaseModel):
@@ -65,11 +66,11 @@ class SessionReply(BaseModel):
 class Device(BaseModel):
     """One session in the list of devices."""
 
-    session_id: str
+    session_id: str = Field(examples=["ses_01k9c0v8m2x3w4y5z6a7b8c9d0"])
     device: str = Field(examples=["Firefox on Linux"])
-    created_at: str
-    last_seen_at: str
-    expires_at: str
+    created_at: str = Field(examples=["2026-01-01T12:00:00Z"])
+    last_seen_at: str = Field(examples=["2026-01-02T08:30:00Z"])
+    expires_at: str = Field(examples=["2026-06-30T12:00:00Z"])
     current: bool
 
 
@@ -82,7 +83,7 @@ class DevicesReply(BaseModel):
 class EndedReply(BaseModel):
     """How many sessions were ended."""
 
-    ended: int
+    ended: int = Field(examples=[2])
 
 
 def session_json(session: Any) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
-from email.headerregistry import Address
 from typing import Final
 
 from tollhouse.mail.errors import MailInvalid
@@ -59,10 +58,6 @@ class Sender:
     def domain(self) -> str:
         """The domain part of the sender's address."""
         return self.address.rpartition("@")[2]
-
-    def as_header(self) -> Address:
-        """The sender as a From header holds it; the name is quoted or encoded as it needs."""
-        return Address(display_name=self.name, addr_spec=self.address)
 
 
 def _clean_character(character: str) -> str:

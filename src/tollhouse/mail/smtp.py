@@ -41,8 +41,7 @@ class SmtpTransport:
 
     async def send(self, mail: Mail) -> None:
         """Return once the server has taken the mail; raises MailInvalid, MailRefused or MailDeferred."""
-        message = compose(mail, sender=self._sender, now_us=self._clock.now_us())
-        content = message.as_bytes()
+        content = compose(mail, sender=self._sender, now_us=self._clock.now_us())
         async with self._slot():
             await self._hand_over(mail.to, content)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tollhouse.errors import BodyTooLarge, Forbidden, RequestError, TollhouseError
@@ -30,9 +30,12 @@ NOT_LOGGED: Final = ("/health/", "/metrics", "/auth/static/")
 GIVEN_ONCE: Final = frozenset(
     {b"host", b"content-length", b"content-type", b"transfer-encoding", b"authorization", b"origin", b"sec-fetch-site"}
 )
-HEADER_NAME: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 5.6.2
+HEADER_NAMES: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z:]*")  # RFC 9110 5.6.2, with the colons between them
+HOST: Final = re.compile(rb"[A-Za-z0-9._:\[\]-]+")
+HOST_OPTIONAL: Final = ("1.0", "2")  # RFC 9112 3.2; in HTTP/2 `:authority` stands for it
 CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-PATH: Final = re.compile("/[^\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]*")  # PostgreSQL stores no NUL, nothing encodes a surrogate
+# PostgreSQL stores no NUL, and nothing encodes half a character.
+PATH: Final = re.compile("/[^\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]*")
 LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 CORS_METHODS: Final = b"GET, POST, DELETE"
 CORS_HEADERS: Final = b"authorization, content-type, idempotency-key"
@@ -107,6 +110,8 @@ class Edge:
                 await self._app(scope, BoundedBody(receive, self._body_bytes_max(scope)), sent)
         except TollhouseError as error:  # raised outside the routes: by the body's bound, say
             await sent.reply_or_break(self._reply(scope, error), scope, receive, error)
+        except ClientDisconnect as error:  # gone in the middle of the body, or its chunks were broken: no fault of ours
+            await sent.reply_or_break(self._reply(scope, RequestMalformed()), scope, receive, error)
         except Exception as error:
             log.exception("request_failed", route=route_of(scope))
             await sent.reply_or_break(self._reply(scope, TollhouseError()), scope, receive, error)
@@ -208,13 +213,14 @@ def is_malformed(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
     """Whether the request can be read in two ways; servers let pass what a proxy before them reads otherwise."""
     names = [name.lower() for name, _ in scope["headers"]]
     return (
-        len(names) != len(headers)
-        and any(names.count(name) > 1 for name in GIVEN_ONCE)
+        (len(names) != len(headers) and any(names.count(name) > 1 for name in GIVEN_ONCE))
         or (b"transfer-encoding" in headers and b"content-length" in headers)
         or headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked"
         or not LENGTH.fullmatch(headers.get(b"content-length", b"0"))
         or not PATH.fullmatch(scope["path"])
-        or any(not HEADER_NAME.fullmatch(name) or CONTROL.search(value) for name, value in scope["headers"])
+        or not HOST.fullmatch(headers.get(b"host", b"none" if scope["http_version"] in HOST_OPTIONAL else b""))
+        or not HEADER_NAMES.fullmatch(b":".join(names))
+        or CONTROL.search(b"".join([value for _, value in scope["headers"]])) is not None
     )
 
 

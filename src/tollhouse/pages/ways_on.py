@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from tollhouse.errors import TollhouseError
@@ -17,11 +18,13 @@ ACCOUNT: Final = Action("Go to your account", href="/account", primary=True)
 WAYS_ON: Final[Mapping[str, Sequence[Action]]] = {
     "magic_link_invalid": (NEW_LINK, TYPE_CODE),
     "magic_link_expired": (NEW_LINK,),
-    "magic_link_used": (ACCOUNT, TYPE_CODE, NEW_LINK),
+    "magic_link_used": (ACCOUNT, TYPE_CODE, replace(NEW_LINK, primary=False)),
     "code_invalid": (NEW_LINK,),
     "code_locked": (NEW_LINK,),
-    "rate_limited": (Action("Back", href="/auth/check-your-email", primary=True),),
+    # The mail from before is on its way or there, and its code still works.
+    "rate_limited": (replace(TYPE_CODE, primary=True), replace(OTHER_ADDRESS, primary=False)),
     "mail_unavailable": (Action("Try again", href="/auth/sign-in", primary=True), TYPE_CODE),
+    "next_invalid": (SIGN_IN,),
     "user_blocked": (OTHER_ADDRESS,),
     "sign_up_closed": (OTHER_ADDRESS,),
     "not_signed_in": (SIGN_IN,),
@@ -31,6 +34,10 @@ TITLES: Final[Mapping[str, str]] = {
     "magic_link_invalid": "This link is not complete",
     "magic_link_used": "This link was already used",
     "magic_link_expired": "This link has expired",
+    "code_invalid": "This code does not work",
+    "code_locked": "This code is locked",
+    "next_invalid": "We cannot lead you back there",
+    "not_found": "There is nothing here",
     "user_blocked": "This account is blocked",
     "sign_up_closed": "By invitation only",
     "sign_in_stale": "Please sign in once more",

@@ -10,6 +10,7 @@ import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from tollhouse.db.schema import known_revisions, schema
 from tollhouse.errors import DatabaseUnavailable
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ HERE: Final = Path(__file__).parent
 async def migrate(url: str, revision: str = "head") -> None:
     """Bring the database to a revision; safe to call from every replica at once. Raises `DatabaseUnavailable`.
 
-    All steps run in one transaction that holds the lock, so a migrator that dies leaves nothing half done.
+    All steps run in one transaction that holds the lock, so a migrator that dies leaves nothing half done. A database
+    at a revision of a later release is left as it is.
     """
     if url.startswith("sqlite:"):
         await asyncio.to_thread(_migrate_sqlite, url, revision)
@@ -60,6 +62,9 @@ async def _migrate_postgres(url: str, revision: str) -> None:
     try:
         async with engine.begin() as connection:
             await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
+            await connection.exec_driver_sql(
+                "SET LOCAL search_path TO public"
+            )  # where the code looks
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
             await connection.run_sync(_upgrade, revision)
     except (OSError, DBAPIError) as error:
@@ -70,7 +75,11 @@ async def _migrate_postgres(url: str, revision: str) -> None:
 
 def _upgrade(connection: Connection, revision: str) -> None:
     from alembic import command
+    from alembic.migration import MigrationContext
 
+    current = MigrationContext.configure(connection, opts={"version_table": schema.name}).get_current_revision()
+    if current is not None and current not in known_revisions():
+        return  # of a later release, beside whose schema this one's code serves
     command.upgrade(configuration(connection), revision)
 
 

@@ -24,11 +24,15 @@
   }
 
   function show(state, words = {}) {
-    for (const part of all("[data-in]")) part.hidden = !part.dataset.in.split(" ").includes(state);
-    for (const slot of all("[data-word]")) slot.textContent = words[slot.dataset.word] ?? (slot.dataset.else || "");
     const heading = document.querySelector("h1");
     const part = document.querySelector(`[data-heading][data-in~="${state}"]`);
-    heading.textContent = words.title ?? part.dataset.heading;
+    // The server's title belongs to the status (410), ours to what happened; only what has no state of its own needs it.
+    heading.textContent = (state === "failed" && words.title) || part.dataset.heading;
+    for (const each of all("[data-in]")) each.hidden = !each.dataset.in.split(" ").includes(state);
+    for (const slot of all("[data-word]")) {
+      const word = words[slot.dataset.word];
+      slot.textContent = word && word !== `${heading.textContent}.` ? word : slot.dataset.else || "";
+    }
     root.classList.remove("starting");
     document.getElementById("status").textContent = part.querySelector("p").textContent;
     if (state !== "working") heading.focus(); // while working the status alone speaks: this state is gone in a moment
@@ -54,7 +58,7 @@
     } catch {
       return show("offline");
     }
-    if (!reply.ok || !found.email_masked) return show(STATES[found.code] ?? "failed", found);
+    if (!reply.ok || !found.email_masked) return show(found.replaced ? "replaced" : (STATES[found.code] ?? "failed"), found);
     const words = { email: found.email_masked, other: found.signed_in_as };
     if (found.same_browser && !found.next_is_elsewhere && !found.signed_in_as) return post();
     show(found.next_is_elsewhere ? "elsewhere" : found.signed_in_as ? "other" : "confirm", words);

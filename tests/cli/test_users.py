@@ -1,0 +1,127 @@
+"""`tollhouse users`: found by address, known by id."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Shell
+from tests.identity.rows import rows_of
+from tollhouse.events.tables import events
+from tollhouse.identity import suppressions
+from tollhouse.identity.tables import sessions, users
+from tollhouse.testing import SignedInClient, TestKit
+
+NOBODY = "usr_01k9c0v8m2x3w4y5z6a7b8c9d0"
+
+
+@pytest.fixture
+def alice_id(shell: Shell) -> str:
+    """Alice, who has signed in."""
+
+    async def sign_in(kit: TestKit) -> SignedInClient:
+        return await kit.sign_in("alice@example.com")
+
+    return shell.use(sign_in).user_id
+
+
+def test_a_user_is_found_by_any_spelling_of_the_address(shell: Shell, alice_id: str):
+    for address in ("alice@example.com", "Alice@EXAMPLE.com"):
+        ran = shell.run("users", "find", address)
+        assert ran.code == 0
+        assert alice_id in ran.out
+        assert "alice" not in ran.out.lower()
+
+
+def test_a_user_is_found_as_json(shell: Shell, alice_id: str):
+    found = json.loads(shell.run("users", "find", "alice@example.com", "--json").out)
+    assert found["id"] == alice_id
+    assert found["blocked_at"] is found["no_mail_until"] is None
+    assert found["created_at"].endswith("Z")
+
+
+@pytest.mark.parametrize(
+    ("address", "says"), [("bob@example.com", "Nobody has this address."), ("bob", "e-mail address")]
+)
+def test_nobody_is_found_elsewhere(shell: Shell, alice_id: str, address: str, says: str):
+    ran = shell.run("users", "find", address)
+    assert (ran.code, ran.out) == (1, "")
+    assert says in ran.err
+
+
+def test_everything_about_a_user_is_exported(shell: Shell, alice_id: str):
+    exported = json.loads(shell.run("users", "export", alice_id).out)
+    assert exported["user"]["id"] == alice_id
+    assert len(exported["sessions"]) == 1
+    assert set(exported["sessions"][0]) >= {"id", "device", "created_at", "seen_at", "expires_at"}
+
+
+def test_a_blocked_user_is_out_until_unblocked(shell: Shell, alice_id: str):
+    async def living(kit: TestKit):
+        return await rows_of(kit, sessions)
+
+    assert len(shell.use(living)) == 1
+    assert shell.run("users", "block", alice_id).out == "Blocked.\n"
+    assert shell.use(living) == []
+    assert json.loads(shell.run("users", "find", "alice@example.com", "--json").out)["blocked_at"] is not None
+    assert shell.run("users", "block", alice_id).code == 1
+    assert shell.run("users", "unblock", alice_id).out == "Unblocked.\n"
+    assert shell.run("users", "unblock", alice_id).code == 1
+
+
+def test_an_erased_user_is_gone_and_the_app_is_told(shell: Shell, alice_id: str):
+    async def left(kit: TestKit):
+        return await rows_of(kit, users), [row["type"] for row in await rows_of(kit, events)]
+
+    assert shell.run("users", "erase", alice_id, "--yes").out == "Erased.\n"
+    rows, types = shell.use(left)
+    assert rows == []
+    assert types.count("user.erased") == 1
+    assert shell.run("users", "erase", alice_id, "--yes").code == 1
+    assert shell.run("users", "find", "alice@example.com").code == 1
+
+
+def test_nobody_is_erased_without_a_yes(shell: Shell, alice_id: str, monkeypatch: pytest.MonkeyPatch):
+    import io
+
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
+    assert shell.run("users", "erase", alice_id).code == 1
+    assert shell.run("users", "find", "alice@example.com").code == 0
+
+
+@pytest.mark.parametrize("words", [["export"], ["block"], ["unblock"], ["erase", "--yes"]], ids=" ".join)
+def test_an_unknown_id_is_said_to_be_none(shell: Shell, words: list[str]):
+    ran = shell.run("users", words[0], NOBODY, *words[1:])
+    assert (ran.code, ran.out) == (1, "")
+    assert "no such" in ran.err
+
+
+def test_the_invited_may_sign_up_while_it_is_closed(shell: Shell):
+    assert "Invited" in shell.run("users", "invite", "Bob@example.com").out
+    assert "already" in shell.run("users", "invite", "bob@example.com").out
+
+    async def come_in(kit: TestKit) -> list[str]:
+        await kit.new_browser().ask_for_link("charlie@example.com")
+        await kit.sign_in("bob@example.com")
+        await kit.settle()
+        return [mail.to for mail in kit.mails]
+
+    assert shell.use(come_in, sign_up="closed") == ["bob@example.com"]
+
+
+def test_mail_goes_again_to_whom_it_was_held_back_from(shell: Shell):
+    async def hold_back(kit: TestKit) -> None:
+        digest = kit.toll.run.keys.digest_address("bob@example.com")
+        await suppressions.add(kit.toll.run, digest, reason="550 no such user", for_us=3_600_000_000)
+
+    shell.use(hold_back)
+    found = json.loads(shell.run("users", "find", "bob@example.com", "--json").out)
+    assert (found["id"], found["no_mail_because"]) == (None, "550 no such user")
+    assert "again" in shell.run("users", "allow-mail", "bob@example.com").out
+    assert "not held back" in shell.run("users", "allow-mail", "bob@example.com").out
+
+    async def come_in(kit: TestKit) -> SignedInClient:
+        return await kit.sign_in("bob@example.com")
+
+    assert shell.use(come_in).user_id

@@ -1,0 +1,265 @@
+"""PostgreSQL: contention, time limits, lost connections, cancelled tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from sqlalchemy import bindparam, func, select, text
+
+from tests.db.rows import NAMES, RAISE, VALUE, add, open_database, raise_value, settled, unavailable
+from tests.support.databases import PostgresDatabases
+from tollhouse.db import Database, Statement, Transaction
+from tollhouse.errors import DatabaseUnavailable
+
+SLEEP = Statement(select(func.pg_sleep(bindparam("seconds"))), lambda _: None)
+OWN_PID = Statement(select(func.pg_backend_pid()), int)
+
+
+@pytest.fixture
+async def url(postgres_databases: PostgresDatabases, tmp_path: Path) -> AsyncIterator[str]:
+    async with postgres_databases.migrated(tmp_path) as url:
+        yield url
+
+
+@pytest.fixture
+async def db(url: str) -> AsyncIterator[Database]:
+    db = await open_database(url)
+    yield db
+    await db.close()
+
+
+@pytest.fixture
+async def direct(url: str) -> AsyncIterator[Any]:
+    """A connection past the code under test."""
+    connection = await asyncpg.connect(url)
+    yield connection
+    await connection.close()
+
+
+def open_transactions(direct: Any) -> Callable[[], Any]:
+    """How many connections to this database are inside a transaction."""
+    return lambda: direct.fetchval(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        " AND pid <> pg_backend_pid() AND state LIKE 'idle in transaction%'"
+    )
+
+
+async def test_a_deadlock_is_tried_again_without_a_double_effect(db: Database) -> None:
+    for name in ("alice", "bob"):
+        await db.transact(add, name)
+    barrier, runs = asyncio.Barrier(2), 0
+
+    async def work(tx: Transaction, first: str, second: str) -> None:
+        nonlocal runs
+        runs += 1
+        await tx.execute(RAISE, wanted=first)
+        if runs <= 2:
+            await barrier.wait()  # each holds what the other wants next
+        await tx.execute(RAISE, wanted=second)
+
+    await asyncio.gather(db.transact(work, "alice", "bob"), db.transact(work, "bob", "alice"))
+    assert runs == 3
+    assert [await db.fetch_one(VALUE, wanted=name) for name in ("alice", "bob")] == [2, 2]
+
+
+async def test_a_single_statement_is_tried_again_after_a_deadlock(db: Database, direct: Any) -> None:
+    """A sweep or a claim touches many rows outside any transaction of ours; its deadlock must not come out as a bug."""
+    await db.transact(add, "alice")
+    await db.transact(add, "bob")
+    async with asyncio.timeout(10):
+        await direct.execute("SET deadlock_timeout = '10s'")  # so that the other side is the one that notices
+        transaction = direct.transaction()
+        await transaction.start()
+        await direct.execute("UPDATE tollhouse_leases SET held_until = 5 WHERE name = 'bob'")
+        both = Statement(
+            text(
+                "UPDATE tollhouse_leases SET held_until = held_until + 1 WHERE name IN ("
+                "SELECT name FROM tollhouse_leases ORDER BY name FOR UPDATE)"
+            ),
+            str,
+        )
+        writing = asyncio.create_task(db.write(both))
+        await asyncio.sleep(0.2)
+        theirs = asyncio.create_task(direct.execute("UPDATE tollhouse_leases SET held_until = 5 WHERE name = 'alice'"))
+        await theirs
+        await transaction.commit()
+        assert await writing == 2
+    assert [await db.fetch_one(VALUE, wanted=name) for name in ("alice", "bob")] == [6, 6]
+
+
+async def test_a_serialisation_failure_is_tried_again(db: Database, direct: Any) -> None:
+    await db.transact(add, "alice")
+    runs = 0
+
+    async def work(tx: Transaction) -> None:
+        nonlocal runs
+        runs += 1
+        await tx.fetch_all(Statement(text("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"), str))
+        await tx.fetch_one(VALUE, wanted="alice")
+        if runs == 1:
+            await direct.execute("UPDATE tollhouse_leases SET held_until = 10 WHERE name = 'alice'")
+        await tx.execute(RAISE, wanted="alice")
+
+    await db.transact(work)
+    assert runs == 2
+    assert await db.fetch_one(VALUE, wanted="alice") == 11
+
+
+@pytest.mark.slow
+async def test_a_lock_that_is_not_given_back_is_said_to_be_unavailable(db: Database, direct: Any) -> None:
+    await db.transact(add, "alice")
+    async with direct.transaction():
+        await direct.execute("UPDATE tollhouse_leases SET held_until = 5")
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(DatabaseUnavailable, match="LockNotAvailable"):
+            await db.transact(raise_value, "alice")
+        assert asyncio.get_running_loop().time() - started < 3
+    assert await db.transact(raise_value, "alice") == 6
+
+
+@pytest.mark.slow
+async def test_a_full_pool_is_said_to_be_unavailable_soon_and_a_slow_statement_later(db: Database) -> None:
+    started = asyncio.get_running_loop().time()
+    sleepers = [asyncio.create_task(db.fetch_one(SLEEP, seconds=30)) for _ in range(10)]
+    await asyncio.sleep(0.3)
+    with pytest.raises(DatabaseUnavailable):
+        await db.fetch_all(NAMES)
+    assert asyncio.get_running_loop().time() - started < 3
+    outcomes = await settled(*sleepers)
+    assert unavailable(outcomes)
+    assert "QueryCanceled" in outcomes[0].detail
+    assert asyncio.get_running_loop().time() - started < 6
+    assert await db.fetch_all(NAMES) == []
+
+
+@pytest.mark.parametrize("behind_pooler", [False, True])
+async def test_a_connection_killed_inside_a_transaction_undoes_it(url: str, direct: Any, behind_pooler: bool) -> None:
+    db = await open_database(url, behind_pooler=behind_pooler)
+
+    async def work(tx: Transaction) -> None:
+        await add(tx, "mallory")
+        await direct.execute("SELECT pg_terminate_backend($1)", await tx.fetch_one(OWN_PID))
+        await asyncio.sleep(0.05)
+
+    with pytest.raises(DatabaseUnavailable):  # at COMMIT
+        await db.transact(work)
+    with pytest.raises(DatabaseUnavailable):  # at a statement
+        await db.transact(lambda tx: _then(tx, work))
+    assert await db.fetch_all(NAMES) == []
+    await db.transact(add, "alice")
+    await db.close()
+
+
+async def _then(tx: Transaction, work: Callable[[Transaction], Any]) -> None:
+    await work(tx)
+    await add(tx, "bob")
+
+
+async def test_idle_connections_that_the_server_dropped_are_replaced_unnoticed(db: Database, direct: Any) -> None:
+    await asyncio.gather(*(db.transact(add, f"{n}") for n in range(10)))
+    await direct.execute(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    await asyncio.sleep(0.05)
+    outcomes = await settled(*(db.transact(add, f"again {n}") for n in range(20)))
+    assert [outcome for outcome in outcomes if isinstance(outcome, BaseException)] == []
+
+
+@pytest.mark.parametrize("behind_pooler", [False, True])
+async def test_tasks_cancelled_at_any_moment_leave_no_transaction_open(
+    url: str, direct: Any, behind_pooler: bool
+) -> None:
+    """A connection that went back with a transaction open would swallow the next task's writes."""
+    db = await open_database(url, behind_pooler=behind_pooler)
+    await db.transact(add, "counter")
+
+    async def work(tx: Transaction) -> None:
+        await raise_value(tx, "counter")
+        await tx.fetch_one(SLEEP, seconds=0.005)
+        await raise_value(tx, "counter")
+
+    loop = asyncio.get_running_loop()
+    for step in range(60):
+        task = asyncio.create_task(db.transact(work))
+        loop.call_later(0.0002 * step, task.cancel)
+        if step % 3 == 0:
+            loop.call_later(0.0002 * step + 0.0003, task.cancel)  # once more, while it rolls back
+        (outcome,) = await settled(task)
+        assert outcome is None or isinstance(outcome, asyncio.CancelledError), outcome
+        before = await db.fetch_one(VALUE, wanted="counter")
+        assert before is not None
+        assert before % 2 == 0, "both or neither"
+        assert await direct.fetchval("SELECT held_until FROM tollhouse_leases") == before
+    assert await open_transactions(direct)() == 0
+    assert await db.write(RAISE, wanted="counter") == 1
+    assert await direct.fetchval("SELECT held_until % 2 FROM tollhouse_leases") == 1, "what was told is committed"
+    await db.close()
+
+
+async def test_a_lost_connection_does_not_hide_that_the_task_was_cancelled(db: Database, direct: Any) -> None:
+    async def work(tx: Transaction) -> None:
+        await add(tx, "mallory")
+        await direct.execute("SELECT pg_terminate_backend($1)", await tx.fetch_one(OWN_PID))
+        await asyncio.sleep(10)
+
+    task = asyncio.create_task(db.transact(work))
+    await asyncio.sleep(0.3)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert await db.fetch_all(NAMES) == []
+
+
+async def test_nothing_of_a_session_is_left_behind_a_pooler(url: str, direct: Any) -> None:
+    db = await open_database(url, behind_pooler=True)
+    await db.transact(add, "alice")
+    for _ in range(3):
+        assert await db.fetch_one(VALUE, wanted="alice") is not None
+        await db.write(RAISE, wanted="alice")
+        assert await db.now_us() > 1_700_000_000_000_000
+    prepared = Statement(text("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''"), int)
+    inside = Statement(text("SELECT current_setting('statement_timeout')"), str)
+    assert await db.fetch_one(prepared) == 0
+    assert await db.fetch_one(inside) == "5s", "inside a transaction the limits hold"
+    [connection] = await direct.fetch(
+        "SELECT query, state FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+    assert (connection["query"], connection["state"]) == ("COMMIT", "idle"), "no reset, and no single statement"
+    pool: Any = db
+    async with pool._pool.acquire() as session:
+        for name, default in (("statement_timeout", "0"), ("lock_timeout", "0"), ("search_path", '"$user", public')):
+            assert await session.fetchval(f"SHOW {name}") == default
+    await db.close()
+
+
+async def test_with_a_server_of_our_own_statements_are_prepared_and_limits_set(db: Database) -> None:
+    limits = Statement(text("SELECT current_setting('statement_timeout') || current_setting('lock_timeout')"), str)
+    assert await db.fetch_one(limits) == "5s2s"
+    prepared = Statement(text("SELECT count(*) FROM pg_prepared_statements WHERE name <> ''"), int)
+    assert (await db.fetch_one(prepared) or 0) > 0
+
+
+async def test_a_read_only_server_still_reads_and_heals(url: str, direct: Any) -> None:
+    name = url.rpartition("/")[2]
+    first = await open_database(url)
+    await first.transact(add, "alice")
+    await first.close()
+    await direct.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    db = await open_database(url)
+    with pytest.raises(DatabaseUnavailable, match="ReadOnlySQLTransaction"):
+        await db.transact(add, "bob")
+    with pytest.raises(DatabaseUnavailable, match="ReadOnlySQLTransaction"):
+        await db.write(RAISE, wanted="alice")
+    assert await db.fetch_all(NAMES) == ["alice"]
+    await direct.execute(f"SET default_transaction_read_only = off; ALTER DATABASE {name} RESET ALL")
+    with pytest.raises(DatabaseUnavailable):  # the connections of before; the error makes the pool drop them
+        await db.transact(add, "bob")
+    await db.transact(add, "carol")
+    assert await db.fetch_all(NAMES) == ["alice", "carol"]
+    await db.close()

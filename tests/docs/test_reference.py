@@ -1,0 +1,156 @@
+"""Every error code, route, metric, log event and type of event is documented, and nothing that does not exist."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import json
+import pkgutil
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.routing import iter_route_contexts
+
+import tollhouse
+from tests.docs.documents import EVENTS, OPERATIONS, ROOT, SIGN_IN, blocks, rows
+from tollhouse import Event, TollhouseError
+from tollhouse.telemetry.metrics import registry
+from tollhouse.testing import TestKit
+
+SOURCE = ROOT / "src" / "tollhouse"
+LOG_METHODS = {"debug", "info", "warning", "error", "exception", "critical"}
+MADE_OF_THE_FRAMEWORKS_OWN = {"method_not_allowed": "405"}  # see app.framework_error
+
+
+def error_classes() -> Iterator[type[TollhouseError]]:
+    for module in pkgutil.walk_packages(tollhouse.__path__, "tollhouse."):
+        if ".migrations." not in module.name:  # these run inside Alembic only
+            importlib.import_module(module.name)
+    waiting = [TollhouseError]
+    while waiting:
+        error = waiting.pop()
+        waiting += error.__subclasses__()
+        if error.__module__.startswith("tollhouse.") and "<locals>" not in error.__qualname__:
+            yield error
+
+
+def test_every_error_code_is_documented_with_its_status() -> None:
+    documented = {code: cells[0] for code, cells in rows(SIGN_IN) if cells[0].isdigit()}
+    assert documented == {error.code: str(error.status) for error in error_classes()} | MADE_OF_THE_FRAMEWORKS_OWN
+
+
+def test_every_route_is_documented() -> None:
+    text = SIGN_IN.read_text() + OPERATIONS.read_text()
+    named = {(method, path) for method, path in re.findall(r"`([A-Z]+) (/[^`?]*)", text)}
+    routes = {
+        (method, str(route.path).replace("{anything:path}", ""))
+        for route in iter_route_contexts(TestKit().app.routes)
+        for method in route.methods or ()
+    }
+    assert len(routes) > 20
+    assert named - {("POST", "/auth/magic-links/")} == routes
+
+
+def test_every_metric_is_documented_with_its_labels() -> None:
+    documented = {
+        name: set(re.findall(r"`(\w+)`", cells[0])) for name, cells in rows(OPERATIONS) if name.startswith("tollhouse_")
+    }
+    collectors: Any = registry._collector_to_names  # there is no public list
+    true = {
+        metric._name + ("_total" if metric._type == "counter" else ""): set(metric._labelnames) for metric in collectors
+    }
+    assert documented == true
+
+
+def nodes_of_the_source() -> Iterator[ast.AST]:
+    for path in SOURCE.rglob("*.py"):
+        yield from ast.walk(ast.parse(path.read_text()))
+
+
+def log_events() -> Iterator[str]:
+    """Each name given to `log.info(…)` and the like; where one of two is chosen, both."""
+    for node in nodes_of_the_source():
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id="log"), attr=method), args=[name, *_]):
+                chosen = [name.body, name.orelse] if isinstance(name, ast.IfExp) else [name]
+                assert all(isinstance(each, ast.Constant) for each in chosen), ast.unparse(node)
+                if method in LOG_METHODS:
+                    yield from (str(each.value) for each in chosen if isinstance(each, ast.Constant))
+
+
+def test_every_log_event_is_documented() -> None:
+    text = OPERATIONS.read_text().partition("## Logs")[2].partition("\n## ")[0]
+    documented = set(re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE))
+    assert documented == set(log_events())
+
+
+def documented_events() -> dict[str, dict[str, Any]]:
+    return {event["type"]: event for event in (json.loads(block.text) for block in blocks("json", EVENTS))}
+
+
+def emitted_types() -> Iterator[str]:
+    """The first of each pair `("user.created", facts)`, which is how `Outbox.emit` takes an event."""
+    for node in nodes_of_the_source():
+        match node:
+            case ast.Tuple(elts=[ast.Constant(value=str(name)), ast.Dict() | ast.Name()]):
+                if re.fullmatch(r"[a-z]+\.[a-z_]+", name):
+                    yield name
+
+
+def test_every_type_of_event_is_documented() -> None:
+    emitted = set(emitted_types())
+    assert set(documented_events()) == emitted
+    assert set(re.findall(r"^\*\*`([a-z.]+_?[a-z]*)`\*\*", EVENTS.read_text(), re.MULTILINE)) == emitted
+
+
+async def test_events_look_as_documented(tmp_path: Path) -> None:
+    path, heard = tmp_path / "tollhouse.db", list[Event]()
+    kit = TestKit(database_url=f"sqlite:///{path}")
+    for kind in documented_events():
+
+        @kit.toll.on(kind, name=f"hears {kind}")
+        async def _hear(event: Event) -> None:
+            heard.append(event)
+
+    async with kit:
+        alice = await kit.sign_in("alice@example.com")
+        assert (await alice.post("/account/delete", json={"confirm": "yes"})).status_code == 200
+        await kit.settle()
+    with closing(sqlite3.connect(path)) as database:
+        stored = dict(database.execute("SELECT type, data FROM tollhouse_events"))
+    assert sorted(event.type for event in heard) == sorted(documented_events()) == sorted(stored)
+    for event in heard:
+        example = documented_events()[event.type]
+        assert set(Event.__dataclass_fields__) == set(example)
+        assert event.sequence == example["sequence"]
+        assert event.user_id == event.data["user_id"] == alice.user_id
+        assert set(event.data) == set(json.loads(stored[event.type])) == set(example["data"])
+
+
+async def test_a_problem_looks_as_documented() -> None:
+    (example,) = (json.loads(b.text) for b in blocks("json", SIGN_IN) if "urn:" in b.text)
+    async with TestKit() as kit:
+        browser = kit.new_browser()
+        await browser.ask_for_link("alice@example.com")
+        reply = await browser.type_code("wrong")
+    assert reply.json() | {"request_id": ""} == example | {"request_id": ""}
+    assert reply.headers["content-type"] == "application/problem+json"
+
+
+async def test_a_session_and_health_look_as_documented() -> None:
+    (session,) = (json.loads(b.text) for b in blocks("json", SIGN_IN) if "urn:" not in b.text)
+    (health,) = (json.loads(b.text) for b in blocks("json", OPERATIONS))
+    async with TestKit() as kit:
+        alice = await kit.sign_in("alice@example.com")
+        assert set((await alice.get("/auth/session")).json()) == set(session)
+        assert (await alice.get("/health/ready")).json() == health
+
+
+@pytest.mark.parametrize("block", blocks("json"), ids=lambda block: block.name)
+def test_json_in_a_guide_is_json(block: Any) -> None:
+    json.loads(block.text)
