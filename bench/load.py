@@ -12,6 +12,7 @@ import pickle
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -171,10 +172,12 @@ async def _run(sources: Sequence[Iterator[bytes]], load: Load, result: Result) -
 
 def send(load: Load) -> Result:
     """Run the load in a process of its own and return what came back; fails on any status that is not 2xx."""
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.load"], input=pickle.dumps(load), stdout=subprocess.PIPE, cwd=ROOT, check=True
-    )
-    result: Result = pickle.loads(done.stdout)
+    with tempfile.TemporaryFile() as output:
+        subprocess.run(
+            [sys.executable, "-m", "bench.load"], input=pickle.dumps(load), stdout=output, cwd=ROOT, check=True
+        )
+        output.seek(0)
+        result: Result = pickle.load(output)
     bad = {status: count for status, count in result.statuses.items() if not 200 <= status < 300}
     if bad or not result.latencies:
         raise RuntimeError(f"port {load.port} answered {bad or 'nothing'}")
@@ -194,6 +197,7 @@ def main() -> None:
     result = uvloop.run(run_open(load) if load.per_second else run_closed(load))
     result.cpu_seconds = time.process_time() - began
     sys.stdout.buffer.write(pickle.dumps(result))
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":

@@ -32,12 +32,12 @@ from tollhouse.mail.smtp import SmtpSettings, SmtpTransport
 from tollhouse.mail.transport import MemoryTransport, Transport
 from tollhouse.pages.csrf import SAFE_METHODS, is_allowed
 from tollhouse.pages.edge import CrossSiteRequest, Edge, EdgeRules
-from tollhouse.pages.routing import DirectRoutes
+from tollhouse.pages.routing import fixed_routes
 from tollhouse.pages.static import router as static_router
 from tollhouse.runtime import Runtime
 from tollhouse.settings import Settings
 from tollhouse.signing import keyring
-from tollhouse.telemetry import error_reports
+from tollhouse.telemetry import error_reports, logs
 
 log = structlog.get_logger()
 
@@ -112,9 +112,9 @@ class Tollhouse:
 
     def install(self, app: FastAPI) -> None:
         """Add Tollhouse to an application: routes, error replies, middleware and lifespan."""
+        logs.configure_unless_done(self.settings.log_format)
         app.state.tollhouse_web = self.web
         routers = self._routers()
-        app.router.routes.insert(0, DirectRoutes(routers))
         for router in routers:
             app.include_router(router)
         app.add_exception_handler(TollhouseError, reply_error)
@@ -124,6 +124,7 @@ class Tollhouse:
             origins=self.web.origins,
             body_bytes_max={},
             reply_error=self.web.error,
+            routes=fixed_routes(routers),
         )
         app.add_middleware(Edge, rules=rules)
         hosts = app.router.lifespan_context

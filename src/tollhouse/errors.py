@@ -79,9 +79,15 @@ class RateLimited(RequestError):
     def __init__(self, *, retry_after_seconds: int) -> None:
         """Say when the next request will be taken."""
         super().__init__(
-            f"Too many requests. Please try again in {retry_after_seconds} seconds.",
+            f"Please try again in {_say_wait(retry_after_seconds)}.",
             retry_after_seconds=retry_after_seconds,
         )
+
+
+def _say_wait(seconds: int) -> str:
+    if seconds < 120:
+        return f"{seconds} second{'' if seconds == 1 else 's'}"
+    return f"{-(-seconds // 60)} minutes"
 
 
 class Forbidden(RequestError):

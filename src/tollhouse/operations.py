@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,8 +24,8 @@ router: Final = APIRouter(route_class=PlainRoute, tags=["Operations"])
 class HealthReply(BaseModel):
     """Whether it works, and each thing it needs."""
 
-    status: str
-    checks: dict[str, str]
+    status: str = Field(examples=["ok"])
+    checks: dict[str, str] = Field(examples=[{"database": "ok", "mail": "ok"}])
 
 
 @router.get("/health/live", summary="Is the process alive", responses={200: {"model": HealthReply}})
@@ -56,7 +56,7 @@ async def show_ready(request: Request) -> Response:
 
 @router.get("/metrics", include_in_schema=False)
 async def show_metrics(request: Request) -> Response:
-    """Give Prometheus its numbers: to loopback itself, or to whoever holds METRICS_TOKEN; to others it is not there."""
+    """Give Prometheus its numbers: to whoever holds METRICS_TOKEN, or to plain-http loopback; else be not there."""
     if not _may_read_metrics(request):
         raise NotFound
     return Reply(generate_latest(registry), headers=((b"content-type", CONTENT_TYPE_LATEST.encode()),))
@@ -67,6 +67,8 @@ def _may_read_metrics(request: Request) -> bool:
     if token is not None:
         given = request.headers.get("authorization", "").encode()
         return hmac.compare_digest(given, f"Bearer {token}".encode())
+    if web_of(request).settings.is_https:
+        return False  # behind a proxy on this machine everybody comes from loopback, and not every proxy says so
     forwarded = "x-forwarded-for" in request.headers or "forwarded" in request.headers
     peer = request.client.host if request.client else ""
     try:

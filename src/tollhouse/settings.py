@@ -82,10 +82,10 @@ class Settings(BaseSettings):
         50, description="Codes typed for one address by browsers that never signed in to it."
     )
     limit_token_tries_per_ip_per_minute: Count = Field(
-        120, description="Links opened, previewed or typed as codes by one IP (IPv6: one /64), per replica."
+        120, description="Mails asked for, links opened and codes typed by one IP (IPv6: one /64), per replica."
     )
     metrics_token: str | None = Field(
-        None, description="Bearer token for `/metrics`; without it only loopback may read."
+        None, description="Bearer token for `/metrics`; without it there are no metrics, but on plain-http loopback."
     )
     sentry_dsn: str | None = Field(None, description="Where errors are reported. Optional.")
     log_format: Literal["json", "console"] = Field("json", description="How log lines look.")
@@ -157,6 +157,8 @@ class Settings(BaseSettings):
         """
         given.setdefault("mode", "serve")  # the environment cannot make a server a development one
         problems: list[str] = []
+        problems: list[str] = []
+        names: set[str] = set()
         try:
             settings = cls(**given)
         except ValidationError as error:
@@ -164,8 +166,11 @@ class Settings(BaseSettings):
             problems = [_explain(each) for each in wrong]
             names = {str(each["loc"][0]) for each in wrong}
             settings = cls(**given | {name: cls.model_fields[name].get_default() for name in names})
-        problems += problems_of(settings)
-        problems += (problem for check in more_checks for problem in check(settings))
+        except ValueError as error:  # tollhouse.toml or .env cannot be parsed
+            raise SettingsError([f"A settings file cannot be read: {type(error).__name__}: {error}"]) from None
+        checked = [*problems_of(settings), *(problem for check in more_checks for problem in check(settings))]
+        replaced = tuple(PREFIX + name.upper() for name in names)
+        problems += [problem for problem in checked if not problem.startswith(replaced)]
         if problems:
             raise SettingsError(problems)
         return settings

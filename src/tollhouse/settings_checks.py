@@ -26,7 +26,7 @@ NETWORK_FILESYSTEMS: Final = frozenset(
 
 def problems_of(settings: Settings) -> list[str]:
     """Return everything that would make it unsafe or impossible to run with these settings."""
-    checks = (_url, _origins, _secret, _database, _mail, _stripe, _proxies, _sessions)
+    checks = (_url, _origins, _secret, _database, _redis, _mail, _stripe, _proxies, _sessions)
     return [problem for check in checks for problem in check(settings)]
 
 
@@ -44,6 +44,8 @@ def is_loopback(host: str | None) -> bool:
 
 def origin_problem(name: str, value: str) -> str | None:
     """Say why a text is not an exact, safe origin, or None if it is one."""
+    if "@" in value:  # not quoted below, for what stands before it may be a password
+        return f"{name} holds a user or a password. Write scheme, host and port only, like https://app.example.com"
     try:
         parts = urlsplit(value)
         port = parts.port
@@ -106,6 +108,11 @@ def _database(settings: Settings) -> Iterator[str]:
             yield f"TOLLHOUSE_{name.upper()} must start with postgresql://; SQLite needs none."
 
 
+def _redis(settings: Settings) -> Iterator[str]:
+    if settings.redis_url and not re.match("(redis|rediss|valkey|valkeys)://.", settings.redis_url):
+        yield "TOLLHOUSE_REDIS_URL must start with redis://, rediss://, valkey:// or valkeys://."
+
+
 def _sqlite_file(path: Path) -> Iterator[str]:
     folder = path.absolute().parent
     if not folder.is_dir():
@@ -147,7 +154,7 @@ def _stripe(settings: Settings) -> Iterator[str]:
 
 
 def _proxies(settings: Settings) -> Iterator[str]:
-    if len(settings.trusted_proxies) == 1 and settings.trusted_proxies[0].isdigit():
+    if len(settings.trusted_proxies) == 1 and re.fullmatch("[0-9]{1,2}", settings.trusted_proxies[0]):
         return
     for network in settings.trusted_proxies:
         try:

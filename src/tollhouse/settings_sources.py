@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_settings import PydanticBaseSettingsSource
 
+from tollhouse.errors import SettingsError
+
 if TYPE_CHECKING:
     from pydantic.fields import FieldInfo
 
@@ -17,22 +19,31 @@ class SecretFileSource(PydanticBaseSettingsSource):
     """Values of `TOLLHOUSE_<NAME>_FILE`: the content of the named file without its last line end."""
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
-        """Return the file's text, or None where no file is named; an unreadable file stops the boot."""
-        name = f"{self.config.get('env_prefix', '')}{field_name}_FILE".upper()
-        path = os.environ.get(name)
-        if not path:
-            return None, field_name, False
-        try:
-            return Path(path).read_text(encoding="utf-8").rstrip("\r\n"), field_name, False
-        except (OSError, UnicodeDecodeError) as error:
-            from tollhouse.errors import SettingsError
+        """Return the file's text, or None where no file is named; raise what reading it raises."""
+        path = os.environ.get(self.variable(field_name))
+        text = Path(path).read_text(encoding="utf-8").rstrip("\r\n") if path else None
+        return text, field_name, False
 
-            raise SettingsError([f"{name} names a file that cannot be read: {type(error).__name__}."]) from None
+    def variable(self, field_name: str) -> str:
+        """Return the name of the variable that names a setting's file."""
+        return f"{self.config.get('env_prefix', '')}{field_name}_FILE".upper()
 
     def __call__(self) -> dict[str, Any]:
-        """Return every value that a file gives."""
-        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
-        return {name: value for name, value in found.items() if value is not None}
+        """Return every value that a file gives; raise `SettingsError` with every file that cannot be read."""
+        found: dict[str, Any] = {}
+        problems: list[str] = []
+        for name, field in self.settings_cls.model_fields.items():
+            try:
+                value, _, _ = self.get_field_value(field, name)
+            except (OSError, ValueError) as error:
+                why = type(error).__name__
+                problems.append(f"{self.variable(name)} names a file that cannot be read ({why}): check it.")
+                continue
+            if value is not None:
+                found[name] = value
+        if problems:
+            raise SettingsError(problems)
+        return found
 
 
 def split_list(value: Any) -> Any:

@@ -8,6 +8,7 @@ from .looks import examine
 from .people import Browsers
 from .product import Product
 from .states import STATES
+from .states_inside import mail
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.browser]
 
@@ -21,7 +22,7 @@ async def test_axe_finds_nothing(browsers: Browsers, product: Product, name: str
 
 
 async def test_axe_finds_nothing_in_the_mail(browsers: Browsers, product: Product) -> None:
-    page = await STATES["mail"](browsers, product)
+    page = await mail(browsers, product)
     address = await page.locator("iframe").first.get_attribute("src")
     html = await (await page.request.get(f"{product.url}{address}")).text()
     await page.goto("about:blank")

@@ -1,7 +1,7 @@
 """A server killed at each named point: what it acknowledged holds, every mail arrives, and a link works once.
 
-Each test starts a server that is armed to die, uses it until it does, and goes on with the same database and mail server
-in another process (this one), its clock turned past the lease of what the dead one had claimed.
+Each test starts a server that is armed to die, uses it until it does, and goes on with the same database and mail
+server in another process (this one), its clock turned past the lease of what the dead one had claimed.
 """
 
 from __future__ import annotations
@@ -96,8 +96,14 @@ class Armed:
 def read_children(pid: int) -> str:
     """The processes that a process has started and that still run."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    states = {child: Path(f"/proc/{child}/stat") for child in children}
-    return " ".join(child for child, stat in states.items() if stat.exists() and ") Z " not in stat.read_text())
+    return " ".join(child for child in children if is_running(child))
+
+
+def is_running(pid: str) -> bool:
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text()
+    except OSError:  # gone between the look and the reading
+        return False
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -88,8 +88,6 @@ class Gate:
 
     async def settle(self) -> None:
         """Return once no delivery is waiting or under way."""
-        import asyncio
-
         for _ in range(500):
             if not await waiting_mails(self.toll):
                 return
@@ -114,7 +112,8 @@ async def waiting_mails(toll: Tollhouse) -> int:
 def read_letter(to: str, text: str, html: str = "", message_id: str = "") -> Letter:
     text = text.replace("\r\n", "\n")
     link, code = LINK.search(text), CODE.search(text)
-    assert link and code, text
+    assert link, text
+    assert code, text
     return Letter(to, link[1], code[1], text, html, message_id)
 
 
@@ -172,10 +171,11 @@ class Mailbox:
         self.letters: list[Letter] = []
         self._controller: Controller | None = None
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802 (aiosmtpd's name)
+    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         message = message_from_bytes(envelope.content, policy=policy.default)
         text, html = message.get_body(("plain",)), message.get_body(("html",))
-        assert text is not None and html is not None
+        assert text is not None
+        assert html is not None
         letter = read_letter(
             ",".join(envelope.rcpt_tos), text.get_content(), html.get_content(), str(message["Message-ID"])
         )
@@ -209,14 +209,8 @@ class Mailbox:
 
     async def wait_for(self, address: str, *, count: int = 1, within_seconds: float = 15) -> list[Letter]:
         """The mails to an address, oldest first, once there are so many."""
-        import asyncio
-
         deadline = asyncio.get_running_loop().time() + within_seconds
         while len(found := self.to(address)) < count:
             assert asyncio.get_running_loop().time() < deadline, f"{len(found)} of {count} mails to {address}"
             await asyncio.sleep(0.02)
         return found
-
-
-def as_text(value: Any) -> str:
-    return json.dumps(value)

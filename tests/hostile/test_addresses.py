@@ -86,7 +86,12 @@ async def test_a_look_alike_never_signs_in_to_the_victims_account(migrated_datab
     collisions = [typed for case in cases("unicode_ascii_collisions") for typed, _ in look_alikes(case)[:1]]
     async with running(migrated_database_url, limit_mails_per_address_per_hour=100_000) as gate:
         mallory = gate.browser()
-        for typed in [*collisions[::12], "alice@exampleſ.com", "alice@ｅxample.com", "alice@example.com\x00.evil.example"]:
+        for typed in [
+            *collisions[::12],
+            "alice@exampleſ.com",
+            "alice@ｅxample.com",
+            "alice@example.com\x00.evil.example",
+        ]:
             reply = await ask(mallory, typed)
             assert reply.status_code in {202, 422}
         for letter in await gate.letters():
@@ -98,15 +103,46 @@ async def test_a_look_alike_never_signs_in_to_the_victims_account(migrated_datab
 
 
 REFUSED: list[Any] = [
-    "alice@example.com,bob@example.com", "alice@example.com bob@example.com", "alice@example.com;bob@example.com",
-    '"alice"@example.com', "alice(comment)@example.com", "Alice <alice@example.com>", "<alice@example.com>",
-    "alice@[127.0.0.1]", "alice@example.com\r\nBcc: bob@example.com", "alice@example.com%0d%0aBcc:bob@example.com",
-    "alice@exam\nple.com", "alice\x00@example.com", "alice@@example.com", "@example.com", "alice@", "alice", "",
-    "alice@localhost", "alice@.com", "alice@example..com", ".alice@example.com", "alice.@example.com", "a..b@example.com",
-    "álice@example.com", "alice@-example.com", "alice@example.com\u200b", "\ufeffalice@example.com", "alice@exa mple.com",
-    f"{'a' * 65}@example.com", f"a@{'b' * 64}.com", f"a@{'b.' * 130}com", "\ud800@example.com", "alice@\udfff.com",
-    ["alice@example.com"], ["alice@example.com", "mallory@example.com"], {"email": "alice@example.com"}, None, 1, True,
-]  # fmt: skip
+    "alice@example.com,bob@example.com",
+    "alice@example.com bob@example.com",
+    "alice@example.com;bob@example.com",
+    '"alice"@example.com',
+    "alice(comment)@example.com",
+    "Alice <alice@example.com>",
+    "<alice@example.com>",
+    "alice@[127.0.0.1]",
+    "alice@example.com\r\nBcc: bob@example.com",
+    "alice@example.com%0d%0aBcc:bob@example.com",
+    "alice@exam\nple.com",
+    "alice\x00@example.com",
+    "alice@@example.com",
+    "@example.com",
+    "alice@",
+    "alice",
+    "",
+    "alice@localhost",
+    "alice@.com",
+    "alice@example..com",
+    ".alice@example.com",
+    "alice.@example.com",
+    "a..b@example.com",
+    "álice@example.com",
+    "alice@-example.com",
+    "alice@example.com\u200b",
+    "\ufeffalice@example.com",
+    "alice@exa mple.com",
+    f"{'a' * 65}@example.com",
+    f"a@{'b' * 64}.com",
+    f"a@{'b.' * 130}com",
+    "\ud800@example.com",
+    "alice@\udfff.com",
+    ["alice@example.com"],
+    ["alice@example.com", "mallory@example.com"],
+    {"email": "alice@example.com"},
+    None,
+    1,
+    True,
+]
 
 
 @pytest.mark.parametrize("text", REFUSED, ids=lambda text: ascii(text)[:50])
@@ -119,7 +155,7 @@ def test_dots_and_tags_are_kept_and_case_is_not() -> None:
 
 
 local_parts = st.text(alphabet="abAB.+-_!#'", min_size=1, max_size=12)
-characters = st.one_of(st.characters(), st.sampled_from("@.,;<>()[]\"\\ \t\r\n\x00İıſKﬃ．。＠\u200d\u00ad\u0130\u0307"))
+characters = st.one_of(st.characters(), st.sampled_from('@.,;<>()[]"\\ \t\r\n\x00İıſKﬃ．。＠\u200d\u00ad\u0130\u0307'))
 domains = st.lists(st.text(characters, min_size=1, max_size=8), min_size=1, max_size=3).map(".".join)
 anything = st.one_of(st.text(characters, max_size=40), st.builds("{}@{}".format, local_parts, domains))
 

@@ -53,9 +53,7 @@ class Two:
 
 
 @pytest.fixture
-async def two(
-    migrated_database_url: str, spawn_tollhouse: Callable[..., Process]
-) -> AsyncIterator[Two]:
+async def two(migrated_database_url: str, spawn_tollhouse: Callable[..., Process]) -> AsyncIterator[Two]:
     with Mailbox() as mailbox:
         environment = environment_for(migrated_database_url, smtp_port=mailbox.port, log_format="console")
         started = [spawn_tollhouse("serve", "--port", "{port}", env=environment) for _ in range(2)]

@@ -58,7 +58,7 @@ REFUSED = {
     "a method in lower case": b"get /health/live HTTP/1.1\r\nHost: a\r\n\r\n",
     "HTTP/0.9": b"GET /health/live\r\n\r\n",
     "HTTP/2 in the clear": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
-    "two session cookies": b"GET /auth/session HTTP/1.1\r\nHost: a\r\nCookie: tollhouse=a\r\nCookie: tollhouse=b\r\n\r\n",
+    "two session cookies": b"GET /auth/session HTTP/1.1\r\nHost: a\r\nCookie: tollhouse=a; tollhouse=b\r\n\r\n",
     "two content types": POST + b"Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}",
 }
 
@@ -124,4 +124,6 @@ def resident_bytes(pid: int) -> int:
     """The memory of a process and of those it started."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     statuses = (Path(f"/proc/{process}/status").read_text() for process in (str(pid), *children))
-    return sum(int(line.split()[1]) * 1024 for text in statuses for line in text.splitlines() if line.startswith("VmRSS"))
+    return sum(
+        int(line.split()[1]) * 1024 for text in statuses for line in text.splitlines() if line.startswith("VmRSS")
+    )

@@ -65,13 +65,43 @@ def test_what_is_accepted_has_for_a_browser_the_origin_it_has_for_us(case: dict[
 
 
 HOSTILE = [
-    "//evil.example", "///evil.example", "/\\evil.example", "\\\\evil.example", "/\t/evil.example", "/\n/evil.example",
-    "https:evil.example", "https:/evil.example", "https:\\\\evil.example", "javascript:alert(1)", "data:text/html,x",
-    f"{APP}.evil.example", f"{APP}@evil.example", f"{APP}:8443/", f"{APP}\\@evil.example", f"{APP}%2eevil.example/",
-    "https://APP.example.com/", "http://app.example.com/", "https://app.example.com./", "https://app.example.com%00/",
-    "https://user@app.example.com/", " https://app.example.com/", f"{URL}.evil.example/", f"{URL}:1/", "evil.example",
-    "/\r\nSet-Cookie: a=b", "/a\x00b", "/\ud800", "/é", ["/account"], {"next": "/"}, 1, "/" + "a" * 2000, "?x", "#x", "./x",
-]  # fmt: skip
+    "//evil.example",
+    "///evil.example",
+    "/\\evil.example",
+    "\\\\evil.example",
+    "/\t/evil.example",
+    "/\n/evil.example",
+    "https:evil.example",
+    "https:/evil.example",
+    "https:\\\\evil.example",
+    "javascript:alert(1)",
+    "data:text/html,x",
+    f"{APP}.evil.example",
+    f"{APP}@evil.example",
+    f"{APP}:8443/",
+    f"{APP}\\@evil.example",
+    f"{APP}%2eevil.example/",
+    "https://APP.example.com/",
+    "http://app.example.com/",
+    "https://app.example.com./",
+    "https://app.example.com%00/",
+    "https://user@app.example.com/",
+    " https://app.example.com/",
+    f"{URL}.evil.example/",
+    f"{URL}:1/",
+    "evil.example",
+    "/\r\nSet-Cookie: a=b",
+    "/a\x00b",
+    "/\ud800",
+    "/é",
+    ["/account"],
+    {"next": "/"},
+    1,
+    "/" + "a" * 2000,
+    "?x",
+    "#x",
+    "./x",
+]
 
 
 @pytest.mark.parametrize("wanted", HOSTILE, ids=lambda wanted: ascii(wanted)[:50])
@@ -79,7 +109,19 @@ def test_everything_else_is_refused(wanted: object) -> None:
     assert parse(wanted) is None
 
 
-GOOD = ["/", "/account", "/a?b=c#d", "/a//b", "/%2f%2fevil.example", APP, f"{APP}/", f"{APP}/a?next=//evil.example", f"{APP}?a", f"{APP}#a", URL]
+GOOD = [
+    "/",
+    "/account",
+    "/a?b=c#d",
+    "/a//b",
+    "/%2f%2fevil.example",
+    APP,
+    f"{APP}/",
+    f"{APP}/a?next=//evil.example",
+    f"{APP}?a",
+    f"{APP}#a",
+    URL,
+]
 
 
 @pytest.mark.parametrize("wanted", GOOD)
@@ -88,11 +130,39 @@ def test_paths_here_and_known_origins_are_taken_as_they_are(wanted: str) -> None
 
 
 pieces = st.sampled_from(
-    ["/", "//", "\\", "@", ":", "?", "#", ".", "%2f", "%5c", "%09", "\t", "\n", "http:", "https:", "javascript:", "evil.example", URL, APP, "app.example.com", "a", "\u3002", "[::1]"]
-)  # fmt: skip
+    [
+        "/",
+        "//",
+        "\\",
+        "@",
+        ":",
+        "?",
+        "#",
+        ".",
+        "%2f",
+        "%5c",
+        "%09",
+        "\t",
+        "\n",
+        "http:",
+        "https:",
+        "javascript:",
+        "evil.example",
+        URL,
+        APP,
+        "app.example.com",
+        "a",
+        "\u3002",
+        "[::1]",
+    ]
+)
 
 
-@given(st.one_of(st.lists(pieces, max_size=8).map("".join), st.text(max_size=40), st.none(), st.integers(), st.lists(st.text())))
+@given(
+    st.one_of(
+        st.lists(pieces, max_size=8).map("".join), st.text(max_size=40), st.none(), st.integers(), st.lists(st.text())
+    )
+)
 def test_whatever_is_accepted_stays_on_a_known_origin(wanted: object) -> None:
     accepted = parse(wanted)
     if accepted is not None:
@@ -105,8 +175,7 @@ def test_whatever_is_accepted_stays_on_a_known_origin(wanted: object) -> None:
 @pytest.mark.slow
 async def test_no_payload_gets_into_a_location_a_page_or_a_mail(migrated_database_url: str) -> None:
     payloads = cases("open_redirect_payloads")
-    unlimited = {"limit_mails_per_address_per_hour": 100_000}
-    async with running(migrated_database_url, **unlimited) as gate:
+    async with running(migrated_database_url) as gate:
         for number, payload in enumerate(payloads):
             browser = gate.browser(ip=f"198.51.100.{number}")
             page = await browser.get("/auth/sign-in", params={"next": payload}, headers=PAGE)

@@ -154,7 +154,9 @@ async def replay(gate: Gate, dump: bytes, columns: set[str]) -> int:
             for name in names:
                 headers = {"cookie": f"{name}={candidate}"}
                 assert (await thief.get("/auth/session", headers=headers)).status_code in {400, 401}, candidate
-            tried = await thief.post("/auth/code", json={"code": "000000"}, headers={"cookie": f"{names[1]}={candidate}"})
+            tried = await thief.post(
+                "/auth/code", json={"code": "000000"}, headers={"cookie": f"{names[1]}={candidate}"}
+            )
             assert tried.status_code == 400
             assert tried.json()["tries_left"] == 0, f"{candidate} is some browser"
     return len(shaped)

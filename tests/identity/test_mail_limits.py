@@ -80,6 +80,23 @@ async def test_everybody_together_is_bounded_too(make_kit):
         assert set(await asyncio.gather(*asked)) == {202, 429}
 
 
+async def test_one_network_cannot_use_up_what_everybody_shares(make_kit):
+    async with make_kit(limit_mails_per_second=30, limit_token_tries_per_ip_per_minute=10) as kit:
+        flood = await asyncio.gather(*(status_of(kit.new_browser(ip=OFFICE)) for _ in range(60)))
+        assert flood.count(202) == 1
+        assert await status_of(kit.new_browser(), "bob@example.com") == 202
+
+
+async def test_what_everybody_shares_is_not_what_known_browsers_need(make_kit):
+    async with make_kit(limit_mails_per_second=1) as kit:
+        alice = await kit.sign_in("alice@example.com")
+        kit.clock.advance(31)
+        flood = [status_of(kit.new_browser(), f"user{n}@example.com") for n in range(20)]
+        *strangers, hers = await asyncio.gather(*flood, status_of(alice.browser))
+        assert hers == 202
+        assert 429 in strangers
+
+
 async def test_alice_gets_in_while_mallory_floods_her_address(kit: TestKit):
     alice = await kit.sign_in("alice@example.com")
     kit.clock.advance(3_600)

@@ -113,7 +113,7 @@ async def test_another_browsers_request_ends_nothing(kit: TestKit):
     assert (await alice.open_link(mail)).status_code == 200
 
 
-@pytest.mark.parametrize("token", ["", "x", "A" * 42, "A" * 44, "é" * 43, None, 7, ["A" * 43], create_token()])
+@pytest.mark.parametrize("token", ["", "x", "A" * 42, "A" * 44, "é" * 43, None, 7, ["A" * 43], "q" * 42 + "A"])
 async def test_what_is_no_token_of_ours_is_refused(kit: TestKit, token):
     for path in ("/auth/callback", "/auth/callback/preview"):
         reply = await kit.new_browser().post(path, json={"token": token})

@@ -107,7 +107,8 @@ async def go(url, start):
     async with opened(url) as database:
         async def one(number):
             try:
-                await take(database, [Limit("shared", "all", 7, 3600), Limit("own", str(number), 1, 60)], now_us=int(time.time() * 1e6))
+                limits = [Limit("shared", "all", 7, 3600), Limit("own", str(number), 1, 60)]
+                await take(database, limits, now_us=int(time.time() * 1e6))
             except RateLimited:
                 return 0
             return 1

@@ -10,13 +10,13 @@ from fastapi import FastAPI
 
 def routes_of(app: FastAPI) -> set[tuple[str, str]]:
     """Method and template of every route."""
-    return {(method, route.path) for route in _flat(app.routes) for method in route.methods or () if method != "HEAD"}
+    return {(method, route.path) for route in _flat(app.routes) for method in route.methods if method != "HEAD"}
 
 
 def _flat(routes: Iterable[Any]) -> Iterable[Any]:
     for route in routes:
         inner = getattr(route, "original_router", None)
-        if inner is None:
-            yield route
-        else:
+        if inner is not None:
             yield from _flat(inner.routes)
+        elif getattr(route, "methods", None):
+            yield route

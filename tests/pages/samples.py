@@ -59,7 +59,7 @@ def _sign_in(say: Callable[[str], str]) -> Iterator[Sample]:
     error = say("This does not look like an e-mail address. Is the part after the @ complete?")
     yield Sample("sign_in_error", "sign_in.html", empty | {"email": say("alice@example"), "error": error})
     sent: dict[str, object] = {
-        "email_masked": say("a***@example.com"),
+        "email": say("a***@example.com"),
         "error": None,
         "tries_left": None,
         "minutes": 10,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
+import structlog.testing
 from starlette.requests import Request
 
 from tests.pages.conftest import APP
@@ -35,7 +36,7 @@ async def test_a_problem_has_the_standards_members(kit: TestKit):
         ("GET", "/account/delete", 401, "/auth/sign-in"),
         ("GET", "/auth/nothing", 404, "/account"),
         ("PUT", "/auth/code", 405, "/account"),
-        ("GET", "/auth/sign-in?next=//evil.example", 422, "/account"),
+        ("GET", "/auth/sign-in?next=//evil.example", 422, "/auth/sign-in"),
     ],
 )
 async def test_a_person_gets_a_page_with_a_way_on(kit: TestKit, method, path, status, way_on):
@@ -79,7 +80,9 @@ async def test_a_mistake_of_ours_tells_an_id_and_nothing_else(kit: TestKit, acce
         raise RuntimeError("th_sk_live_secret alice@example.com")
 
     kit.app.add_route("/auth/broken", broken)
-    reply = await kit.new_browser().get("/auth/broken", headers={"accept": accept, "x-request-id": "abc-1"})
+    with structlog.testing.capture_logs() as logged:
+        reply = await kit.new_browser().get("/auth/broken", headers={"accept": accept, "x-request-id": "abc-1"})
+    assert "request_failed" in [entry["event"] for entry in logged]
     assert reply.status_code == 500
     assert "abc-1" in reply.text
     for word in ("secret", "alice", "Traceback", "RuntimeError", "broken"):

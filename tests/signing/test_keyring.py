@@ -116,6 +116,8 @@ def test_every_use_of_a_key_is_apart_from_the_others():
     assert ring.digest_code("123456", link_id="mgl_1") == other.digest_code("123456", link_id="mgl_1")
     assert ring.digest_code("123456", link_id="mgl_1") != ring.digest_code("123456", link_id="mgl_2")
     assert ring.digest_code("123456", link_id="mgl_1") != ring.digest_code("123457", link_id="mgl_1")
+    assert ring.digest_network("192.0.2.1") != ring.digest_network("192.0.2.2")
+    assert ring.digest_network("192.0.2.1") != Keyring(b"p" * 32, b"e" * 32).digest_network("192.0.2.1")
     digests = [ring.digest_pair(a, b) for a, b in itertools.product((b"1" * 32, b"2" * 32), repeat=2)]
     assert len(set(digests)) == 4
 

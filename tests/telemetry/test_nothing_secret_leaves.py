@@ -24,13 +24,19 @@ SMTP_PASSWORD = "smtpPassw0rdOneInAMillion"
 METRICS_TOKEN = "metricsTokenOneInAMillion-0123456789abcdef"
 PLANTED = "plantedOneInAMillion"
 BEARER = "Bearer " + PLANTED
-CARRIED = {"x-forwarded-for": IP, "authorization": BEARER, "x-api-key": PLANTED, "user-agent": PLANTED, "referer": PLANTED}
+CARRIED = {
+    "x-forwarded-for": IP,
+    "authorization": BEARER,
+    "x-api-key": PLANTED,
+    "user-agent": PLANTED,
+    "referer": PLANTED,
+}
 
 
 class RefusingMailbox(Mailbox):
     """Refuses one recipient, quoting the address as real servers do."""
 
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802
+    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
         if address == BOUNCED:
             return f"550 5.1.1 <{address}>: user unknown; sent by {SMTP_PASSWORD}"
         envelope.rcpt_tos.append(address)
@@ -60,8 +66,12 @@ async def feed(browser: httpx.AsyncClient, email: str, letter: Letter | None) ->
         await ask(browser, email),
         await ask(browser, [email, PLANTED]),
         await ask(browser, email, next=f"https://evil.example/?token={token}"),
-        await browser.post("/auth/magic-links", data={"email": email, "next": PLANTED}, headers={"accept": "text/html"}),
-        await browser.post("/auth/magic-links", content=f'{{"email": "{email}", "email": "{token}"}}', headers=json_type),
+        await browser.post(
+            "/auth/magic-links", data={"email": email, "next": PLANTED}, headers={"accept": "text/html"}
+        ),
+        await browser.post(
+            "/auth/magic-links", content=f'{{"email": "{email}", "email": "{token}"}}', headers=json_type
+        ),
         await browser.post("/auth/magic-links", content=f"{email}&{token}%ff", headers=json_type),
         await browser.post("/auth/magic-links", content=email.encode(), headers={"content-type": f"text/{PLANTED}"}),
         await browser.get(f"/auth/callback%23{token}"),
@@ -102,7 +112,10 @@ async def test_no_secret_and_no_address_reaches_logs_metrics_or_errors(
         )
         server = await spawn_tollhouse("serve", "--port", "{port}", env=environment).answers()
         replies, seen = await exchange(server, mailbox, migrated_database_url)
-    secrets = [*seen, *(word for word in (ALICE, BOUNCED, MALFORMED, IP, SMTP_PASSWORD, METRICS_TOKEN, SECRET, PLANTED))]
+    secrets = [
+        *seen,
+        *(word for word in (ALICE, BOUNCED, MALFORMED, IP, SMTP_PASSWORD, METRICS_TOKEN, SECRET, PLANTED)),
+    ]
     secrets += [ALICE.partition("@")[0], BOUNCED.partition("@")[0], "charlie.oneinamillion"]
     assert {reply.status_code for reply in replies} >= {500, 422, 401, 404, 400}, "the broken inputs arrived"
     log = server.text()
@@ -111,17 +124,17 @@ async def test_no_secret_and_no_address_reaches_logs_metrics_or_errors(
     if log_format == "json":
         assert '"event": "request_failed"' in log
     assert_nothing_of(secrets, log, where="log")
-    metrics = next(reply for reply in reversed(replies) if reply.status_code == 200 and "tollhouse_sign_ins" in reply.text)
+    metrics = next(
+        reply for reply in reversed(replies) if reply.status_code == 200 and "tollhouse_sign_ins" in reply.text
+    )
     assert_nothing_of(secrets, metrics.text, where="metrics")
     for reply in replies:
         if reply.status_code >= 400 and 'name="email"' not in reply.text:  # that page repeats what was just typed there
             assert_nothing_of(secrets, reply.text + str(reply.headers), where=f"reply to {reply.request.url}")
 
 
-async def exchange(
-    server: Process, mailbox: Mailbox, database_url: str
-) -> tuple[list[httpx.Response], list[str]]:
-    """Sign in, send everything broken, break the database, send it again; the replies and the secrets that were in it."""
+async def exchange(server: Process, mailbox: Mailbox, database_url: str) -> tuple[list[httpx.Response], list[str]]:
+    """Sign in, send everything broken, break the database, send it again; the replies and the secrets in them."""
     async with httpx.AsyncClient(base_url=server.url, headers=CARRIED, timeout=10) as browser:
         replies = [await ask(browser, ALICE)]
         letter = (await mailbox.wait_for(ALICE))[0]

@@ -29,12 +29,14 @@ class Compiled:
 
     def arguments(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the values in the order of the SQL text; a missing or unknown name is our own mistake."""
-        if parameters.keys() ^ self._required:
-            missing, unknown = self._required - parameters.keys(), parameters.keys() - self._required
-            raise TypeError(f"statement parameters: missing {sorted(missing)}, unknown {sorted(unknown)}")
-        if self._constants:
-            parameters = {**self._constants, **parameters}
-        return tuple([parameters[name] for name in self._names])
+        try:
+            if len(parameters) == len(self._required):
+                given = {**self._constants, **parameters} if self._constants else parameters
+                return tuple([given[name] for name in self._names])
+        except KeyError:
+            pass
+        missing, unknown = self._required - parameters.keys(), parameters.keys() - self._required
+        raise TypeError(f"statement parameters: missing {sorted(missing)}, unknown {sorted(unknown)}")
 
 
 class Statement(Generic[Row]):

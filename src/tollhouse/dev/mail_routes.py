@@ -67,7 +67,7 @@ async def show_mail(request: Request) -> Response:
     """One mail as HTML at phone and desktop width, and as text."""
     web = web_of(request)
     html = web.pages.render("dev_mail.html", mail=_find(request))
-    # Using the code from here may lead to the app, and Chromium holds that to `form-action`; CSP knows no IPv6 literals.
+    # Using the code from here may lead to the app, which Chromium holds to `form-action`; CSP knows no IPv6 literals.
     targets = [origin for origin in web.settings.app_origins if "[" not in origin]
     return reply_page(html, headers=security_headers(form_targets=targets, https=False, frames=True))
 

@@ -158,7 +158,10 @@ RETRY: Final = Statement(
 )
 SWEEP: Final = Statement(
     delete(table).where(
-        or_(*(table.c.status == ended for ended in (DELIVERED, EXPIRED, SKIPPED))),
+        or_(
+            *(table.c.status == ended for ended in (DELIVERED, EXPIRED, SKIPPED)),
+            and_(table.c.status == FAILED, table.c.event_id.is_(None)),  # a mail, which nobody can retry
+        ),
         table.c.finished_at < bindparam("before"),
     ),
     str,

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, select
 
 from tollhouse.db import Database, Statement
 from tollhouse.events.deliveries import Delivery, GiveUp
-from tollhouse.events.outbox import Event, Outbox
+from tollhouse.events.outbox import EVENT_TYPES, Event, Outbox
 from tollhouse.events.tables import events as table
 from tollhouse.events.worker import Worker
 
@@ -61,6 +61,8 @@ class Handlers:
         def register(handler: H) -> H:
             if not inspect.iscoroutinefunction(handler):
                 raise TypeError(f"{handler!r} must be an async function")
+            if event_type not in EVENT_TYPES:
+                raise ValueError(f"there is no event {event_type!r}; there are {', '.join(sorted(EVENT_TYPES))}")
             key = f"handler:{name or f'{handler.__module__}.{handler.__qualname__}'}:{event_type}"
             if key in self._registered:
                 raise ValueError(f"{key} is registered twice; give one of them another name")

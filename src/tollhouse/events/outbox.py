@@ -8,16 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tollhouse.clock import DAY, HOUR, Clock
 from tollhouse.db import Database, Statement, Transaction
-from tollhouse.events.tables import WAITING, deliveries, events, sequences, subscribers
+from tollhouse.events.tables import FAILED, WAITING, deliveries, events, is_waiting, sequences, subscribers
 from tollhouse.signing.tokens import create_id
 
+EVENT_TYPES: Final = frozenset({"user.created", "user.signed_in", "user.erased"})
 MAIL: Final = "mail"
 NO_EVENT: Final = ""  # mails are queued one by one; no event is mailed
+EVENT_KEPT_US: Final = 90 * DAY  # and longer while a delivery of it waits or has failed
 HEAD_HOLDS_US: Final = HOUR  # how long a failing delivery holds back its user's later ones
 SUBSCRIBER_FORGOTTEN_US: Final = 7 * DAY
 
@@ -73,7 +75,19 @@ SUBSCRIBE: Final = Statement(
     Subscription,
 )
 FORGET: Final = Statement(delete(subscribers).where(subscribers.c.seen_at < bindparam("before")), Subscription)
+PARK_FORGOTTEN: Final = Statement(
+    update(deliveries)
+    .where(is_waiting(deliveries), deliveries.c.subscriber.not_in(select(subscribers.c.name)))
+    .values(status=FAILED, reason="Nobody serves this subscriber any more.", finished_at=bindparam("now"), lease=None),
+    str,
+)
 SUBSCRIPTIONS: Final = Statement(select(subscribers.c.name, subscribers.c.event_type), Subscription)
+
+
+_undone = exists().where(
+    deliveries.c.event_id == events.c.id, or_(deliveries.c.status == WAITING, deliveries.c.status == FAILED)
+)
+SWEEP: Final = Statement(delete(events).where(events.c.created_at < bindparam("before"), ~_undone), Event)
 
 
 class Outbox:
@@ -102,6 +116,7 @@ class Outbox:
         for own in self._own:
             await self._db.write(SUBSCRIBE, name=own.name, event_type=own.event_type, now=now)
         await self._db.write(FORGET, before=now - SUBSCRIBER_FORGOTTEN_US)
+        await self._db.write(PARK_FORGOTTEN, now=now)
         await self.learn()
 
     async def learn(self) -> None:

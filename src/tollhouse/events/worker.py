@@ -15,7 +15,7 @@ from tollhouse.db import Database, Statement
 from tollhouse.errors import DatabaseUnavailable, TollhouseError
 from tollhouse.events import deliveries
 from tollhouse.events.deliveries import Delivery, GiveUp, Retry
-from tollhouse.events.outbox import Outbox
+from tollhouse.events.outbox import MAIL, Outbox
 from tollhouse.events.tables import WAITING, is_waiting, subscribers
 from tollhouse.events.tables import deliveries as table
 from tollhouse.failpoints import reach
@@ -161,6 +161,8 @@ class Worker:
             return
         reach("delivery.finished")
         report(lane, delivery, status, outcome)
+        if lane.name == MAIL and outcome is None:
+            self._outbox.mail_waits_since = None  # the mail server takes mail again; the poll finds what still waits
         if status != WAITING and delivery.event_id is not None:
             lane.wake.set()  # the next one of this user may have been held back
 

@@ -42,6 +42,10 @@ class LinkExpired(RequestError):
 class LinkReplaced(LinkExpired):
     """A newer mail was asked for, and only the newest link works."""
 
+    def __init__(self) -> None:
+        """Say so in the evidence: its page leads to the newer mail instead of offering yet another."""
+        super().__init__(replaced=True)
+
 
 class LinkUsed(RequestError):
     """This link was already used."""

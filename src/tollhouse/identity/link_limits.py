@@ -35,10 +35,11 @@ async def take(run: Runtime, *, address_digest: bytes, browser: bytes, ip: str) 
     A browser that has signed in to this address before draws on a bucket of its own, which no stranger's flood reaches.
     """
     settings = run.settings
-    await run.flood.per_second("mails", "all", settings.limit_mails_per_second)
     pair = run.keys.digest_pair(browser, address_digest)
     known = await run.db.fetch_one(KNOWN, pair=pair) is not None
-    network = network_of(ip)
+    if not known:
+        await run.flood.per_second("mails", "all", settings.limit_mails_per_second)
+    network = run.keys.digest_network(network_of(ip))
     address = address_digest.hex()
     who = pair.hex() if known else f"{address}@{network}"
     per_ip = settings.limit_mails_per_ip_per_hour * (10 if settings.mode == "dev" else 1)

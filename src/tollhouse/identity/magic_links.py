@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+import structlog
 from sqlalchemy import BigInteger, and_, bindparam, case, delete, insert, select, update
 
 from tollhouse.clock import DAY, SECOND
@@ -20,6 +21,8 @@ from tollhouse.runtime import Runtime
 from tollhouse.signing.sealing import derive_key, open_sealed, seal
 from tollhouse.signing.tokens import create_code, create_id, create_token, digest, parse_token
 from tollhouse.telemetry import metrics
+
+log = structlog.get_logger()
 
 MAIL_WAIT_US_MAX: Final = 120 * SECOND
 EXPIRED_KEPT_US: Final = DAY  # so long one click in the asking browser sends a new mail
@@ -153,6 +156,7 @@ async def request(run: Runtime, *, email: str, next_url: str, browser: str, ip: 
     reach("link.committed")
     run.outbox.wake("mail")
     metrics.links.labels(outcome="asked").inc()
+    log.info("link_asked", magic_link_id=link_id, delivery_id=delivery_id)
     return Asked(link_id, expires_at)
 
 

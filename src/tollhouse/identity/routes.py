@@ -58,6 +58,7 @@ async def show_sign_in(request: Request) -> Response:
 async def ask_for_link(request: Request) -> Response:
     """Queue a mail with a link and a code; the same reply and the same work for every address."""
     fields = await read_fields(request)
+    await _limit_tries(request)  # before the limit that everybody shares, or one network could use that up
     try:
         email = addresses.parse(fields.get("email"))
         next_url = redirects.parse(run_of(request).settings, fields.get("next"))
@@ -101,7 +102,7 @@ async def ask_again(request: Request) -> Response:
 @router.get(CHECK_YOUR_EMAIL, include_in_schema=False)
 async def show_check_your_email(request: Request) -> Response:
     """The page that takes the code."""
-    return _code_page(request, None)
+    return await _code_page(request, None)
 
 
 @router.get("/auth/callback{anything:path}", include_in_schema=False)
@@ -184,14 +185,15 @@ async def type_code(request: Request) -> Response:
     except CodeInvalid as error:
         if not wants_html(request) or not error.evidence["tries_left"]:
             raise
-        return _code_page(request, error)
+        return await _code_page(request, error)
     return _welcome(request, web, run, signed_in, client)
 
 
-def _code_page(request: Request, error: TollhouseError | None) -> Response:
+async def _code_page(request: Request, error: TollhouseError | None) -> Response:
     web = web_of(request)
     context: dict[str, Any] = {
-        "email_masked": None,
+        # Unmasked, for a slip of the finger to be seen: it opens with the secret of the browser that typed it.
+        "email": await sign_ins.pending_address(run_of(request), web.browser_of(request)),
         "error": error.detail if error else None,
         "tries_left": error.evidence["tries_left"] if error else None,
         "minutes": web.settings.magic_link_lifetime_seconds // 60,
@@ -211,7 +213,7 @@ def _welcome(request: Request, web: Web, run: Runtime, signed_in: SignedIn, clie
 
 
 async def _limit_tries(request: Request) -> None:
-    """Bound what one network can try; a 256-bit token needs no such limit, but the machine does."""
+    """Bound what one network can ask and try; a 256-bit token needs no such limit, but the machine does."""
     run = run_of(request)
     per_minute = run.settings.limit_token_tries_per_ip_per_minute * (10 if run.settings.mode == "dev" else 1)
     await run.flood.per_minute("token_tries", network_of(web_of(request).ip_of(request)), per_minute)

@@ -5,15 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from sqlalchemy import BigInteger, and_, bindparam, delete, insert, or_, select, update
+import structlog
+from sqlalchemy import BigInteger, and_, bindparam, delete, insert, select, update
 
 from tollhouse.clock import MINUTE, SECOND
 from tollhouse.db import Statement, Transaction
-from tollhouse.errors import NotSignedIn
+from tollhouse.errors import DatabaseUnavailable, NotSignedIn
 from tollhouse.identity.tables import sessions as table
 from tollhouse.runtime import Runtime
 from tollhouse.signing.sealing import derive_key, open_sealed, seal
 from tollhouse.signing.tokens import create_id, create_token, digest, parse_token
+
+log = structlog.get_logger()
 
 TOUCH_US: Final = 5 * MINUTE  # `seen_at` is written at most so often
 FRESH_US: Final = 15 * MINUTE  # what cannot be undone wants a sign-in this young
@@ -80,9 +83,8 @@ END_OTHERS: Final = Statement(
     delete(table).where(table.c.user_id == bindparam("owner"), table.c.id != bindparam("kept")), str
 )
 END_ALL: Final = Statement(delete(table).where(table.c.user_id == bindparam("owner")), str)
-SWEEP: Final = Statement(
-    delete(table).where(or_(table.c.expires_at <= bindparam("now"), table.c.seen_at <= bindparam("idle_since"))), str
-)
+SWEEP_EXPIRED: Final = Statement(delete(table).where(table.c.expires_at <= bindparam("now")), str)
+SWEEP_IDLE: Final = Statement(delete(table).where(table.c.seen_at <= bindparam("idle_since")), str)
 
 
 def prepare(run: Runtime, *, email: str) -> Prepared:
@@ -120,8 +122,16 @@ async def find(run: Runtime, secret: str | None) -> Session | None:
     if row is None:
         return None
     if row.seen_at < now - TOUCH_US:
-        await run.db.write(TOUCH, session_id=row.id, now=now)
+        await _touch(run, row.id, now)
     return Session(row.id, row.user_id, open_email(row, token), row.created_at, row.expires_at)
+
+
+async def _touch(run: Runtime, session_id: str, now: int) -> None:
+    """Note that a session was used; a database that only reads just now is no reason to turn its owner away."""
+    try:
+        await run.db.write(TOUCH, session_id=session_id, now=now)
+    except DatabaseUnavailable as error:
+        log.warning("session_use_unwritten", session_id=session_id, detail=error.detail)
 
 
 async def require(run: Runtime, secret: str | None) -> Session:

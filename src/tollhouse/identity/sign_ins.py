@@ -114,6 +114,15 @@ async def type_code(run: Runtime, *, code: str, client: Client) -> SignedIn:
     return _done(run, "code", signed_in)
 
 
+async def pending_address(run: Runtime, browser: str | None) -> str | None:
+    """Return the address that this browser's newest live mail went to, or None; only that browser can open it."""
+    asking = browser_hash(browser)
+    link = await run.db.fetch_one(NEWEST, browser=asking, now=run.now_us) if asking else None
+    if link is None or link.email_for_browser is None:
+        return None
+    return open_sealed(browser_key(browser or ""), link.email_for_browser, context=link.id).decode()
+
+
 async def _check_code(run: Runtime, code: str, browser: str | None) -> MagicLink:
     """Return the browser's newest link if this is its code; every try is counted first, and stays counted."""
     asking = browser_hash(browser)
@@ -127,7 +136,10 @@ async def _check_code(run: Runtime, code: str, browser: str | None) -> MagicLink
     if tries is None:
         raise CodeLocked(tries_left=0)
     if not hmac.compare_digest(run.keys.digest_code(code, link_id=link.id), link.code_hash):
-        raise CodeInvalid(tries_left=CODE_TRIES_MAX - tries)
+        last = (
+            "This is not the code from the newest mail, and it was the last try." if tries == CODE_TRIES_MAX else None
+        )
+        raise CodeInvalid(last, tries_left=CODE_TRIES_MAX - tries)
     return link
 
 

@@ -60,6 +60,7 @@ sessions: Final = Table(
     Column("seen_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Index(None, "user_id"),
+    Index(None, "seen_at"),
     Index(None, "expires_at"),
 )
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage
+from limits.aio.storage import MemoryStorage, RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 
-from tollhouse.errors import RateLimited
+from tollhouse.errors import RateLimited, SettingsError
 from tollhouse.telemetry import metrics
 
 log = structlog.get_logger()
 
 REDIS_TIMEOUT_SECONDS: Final = 0.5
+ALONE_SECONDS: Final = 5.0  # for so long nobody waits for a Valkey that did not answer
 
 
 class Flood:
@@ -25,7 +27,17 @@ class Flood:
     def __init__(self, redis_url: str | None = None) -> None:
         """Count in memory, or in Valkey or Redis where a URL is given."""
         self._memory = FixedWindowRateLimiter(MemoryStorage())
-        self._shared = None if redis_url is None else FixedWindowRateLimiter(_redis_storage(redis_url))
+        self._alone_until = 0.0  # by the monotonic clock
+        self._pool: Any = None if redis_url is None else _make_pool(redis_url)
+        self._shared = None
+        if redis_url is not None:
+            storage = RedisStorage(f"async+{redis_url}", implementation="valkey", connection_pool=self._pool)
+            self._shared = FixedWindowRateLimiter(storage)
+
+    async def close(self) -> None:
+        """Disconnect."""
+        if self._pool is not None:
+            await self._pool.disconnect()
 
     async def per_second(self, name: str, key: str, count: int) -> None:
         """Count one; raise `RateLimited` beyond `count` a second."""
@@ -36,24 +48,41 @@ class Flood:
         await self._hit(RateLimitItemPerMinute(count), name, key)
 
     async def _hit(self, item: RateLimitItem, name: str, key: str) -> None:
-        limiter = self._memory
-        if self._shared is not None:
-            try:
-                if await self._shared.hit(item, name, key):
-                    return
-                limiter = self._shared
-            except Exception as error:  # noqa: BLE001 (whatever the client library raises: count in memory instead)
-                log.warning("shared_limits_unavailable", error=type(error).__name__)
-        if limiter is self._memory and await limiter.hit(item, name, key):
-            return
-        metrics.limited.labels(limit=name).inc()
-        window = await limiter.get_window_stats(item, name, key)
-        raise RateLimited(retry_after_seconds=max(1, math.ceil(window.reset_time - time.time())))
+        wait_seconds = await self._hit_shared(item, name, key)
+        if wait_seconds is None:
+            wait_seconds = await hit(self._memory, item, name, key)
+        if wait_seconds:
+            metrics.limited.labels(limit=name).inc()
+            raise RateLimited(retry_after_seconds=wait_seconds)
+
+    async def _hit_shared(self, item: RateLimitItem, name: str, key: str) -> int | None:
+        """Return what `hit` does, or None when there is no Valkey, or it did not answer lately."""
+        if self._shared is None or time.monotonic() < self._alone_until:
+            return None
+        try:
+            async with asyncio.timeout(REDIS_TIMEOUT_SECONDS):
+                return await hit(self._shared, item, name, key)
+        except Exception as error:  # noqa: BLE001 (whatever the client library raises means the same here)
+            # Asked by every request, a frozen server would slow each of them down by the whole timeout.
+            self._alone_until = time.monotonic() + ALONE_SECONDS
+            log.warning("shared_limits_unavailable", error=type(error).__name__, counting_alone_seconds=ALONE_SECONDS)
+            return None
 
 
-def _redis_storage(url: str) -> Any:
-    from limits.aio.storage import RedisStorage
+async def hit(limiter: FixedWindowRateLimiter, item: RateLimitItem, name: str, key: str) -> int:
+    """Count one; return 0 when it is allowed, else in how many seconds the next one will be."""
+    if await limiter.hit(item, name, key):
+        return 0
+    window = await limiter.get_window_stats(item, name, key)
+    return max(1, math.ceil(window.reset_time - time.time()))
 
-    return RedisStorage(
-        f"async+{url}", socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS
-    )
+
+def _make_pool(url: str) -> Any:
+    try:
+        import valkey.asyncio
+    except ImportError:
+        raise SettingsError(
+            ["TOLLHOUSE_REDIS_URL is set, but the client is missing: `pip install tollhouse[redis]`, or unset it."]
+        ) from None
+    make: Any = ConnectionPool.from_url  # its options carry no types
+    return make(url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS)

@@ -17,7 +17,7 @@ class TrustedProxies:
 
     def __init__(self, configured: Sequence[str]) -> None:
         """Take TRUSTED_PROXIES: one number, or networks."""
-        counted = len(configured) == 1 and configured[0].isdigit()
+        counted = len(configured) == 1 and configured[0].isascii() and configured[0].isdigit()
         self._hops = int(configured[0]) if counted else 0
         self._networks = () if counted else tuple(ipaddress.ip_network(each) for each in configured)
 
@@ -28,7 +28,7 @@ class TrustedProxies:
         for is the client. What a client itself wrote further left is never reached.
         """
         current = parse(peer)
-        if current is None or not (self._hops or self._networks):
+        if not self._hops and (current is None or not self._networks):
             return str(current or UNKNOWN)
         entries = [part.strip() for header in forwarded_for for part in header.split(",")]
         hops = self._hops
@@ -38,10 +38,10 @@ class TrustedProxies:
             if entry is None:
                 break
             current = entry
-        return str(current)
+        return str(current or UNKNOWN)
 
-    def _is_trusted(self, address: Address) -> bool:
-        return any(address in network for network in self._networks)
+    def _is_trusted(self, address: Address | None) -> bool:
+        return address is not None and any(address in network for network in self._networks)
 
 
 def parse(text: str | None) -> Address | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -19,6 +20,8 @@ ASSET_SECONDS: Final = 31_536_000  # one year: the address changes with the cont
 VERSION_LENGTH: Final = 12
 
 _HERE: Final = Path(__file__).parent
+# Whole lines only, so that nothing within a string is taken for one: they are for us and need not travel.
+_COMMENT: Final = re.compile(r"^ *(?://.*|/\*.*\*/)\n", re.MULTILINE)
 _MEDIA_TYPES: Final = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -121,7 +124,7 @@ def is_web_address(address: object) -> bool:
 
 
 def _read_assets(brand: Brand) -> dict[str, Asset]:
-    texts = {path.name: path.read_text("utf-8") for path in sorted((_HERE / "static").iterdir())}
+    texts = {path.name: _COMMENT.sub("", path.read_text("utf-8")) for path in sorted((_HERE / "static").iterdir())}
     texts["tollhouse.css"] = custom_properties(brand) + texts["tollhouse.css"]
     texts["icon.svg"] = icon_svg(brand)
     return {name: _asset(name, text) for name, text in texts.items()}

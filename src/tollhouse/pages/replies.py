@@ -32,6 +32,14 @@ TITLES: Final[Mapping[int, str]] = {
 }
 
 
+_ENCODER: Final = json.JSONEncoder(separators=(",", ":"))  # `json.dumps` would make one for each call
+
+
+def encode(value: Any) -> bytes:
+    """Return JSON without spaces, in ASCII."""
+    return _ENCODER.encode(value).encode()
+
+
 class Reply(Response):
     """A response from its parts; Starlette's own would decode and encode every header again."""
 
@@ -45,8 +53,7 @@ class Reply(Response):
 
 def reply_json(value: Any, *, status: int = 200, headers: Headers = ()) -> Reply:
     """Return JSON that nobody caches."""
-    body = json.dumps(value, separators=(",", ":")).encode()
-    return Reply(body, status=status, headers=(JSON, NO_STORE, *headers))
+    return Reply(encode(value), status=status, headers=(JSON, NO_STORE, *headers))
 
 
 def reply_page(html: str, *, status: int = 200, headers: Headers = ()) -> Reply:
@@ -76,8 +83,8 @@ def problem_of(error: TollhouseError, request_id: str) -> dict[str, Any]:
 
 def reply_problem(error: TollhouseError, request_id: str) -> Reply:
     """Return an error for a program."""
-    body = json.dumps(problem_of(error, request_id), separators=(",", ":")).encode()
-    return Reply(body, status=error.status, headers=(PROBLEM, NO_STORE, *headers_of(error)))
+    headers = (PROBLEM, NO_STORE, *headers_of(error))
+    return Reply(encode(problem_of(error, request_id)), status=error.status, headers=headers)
 
 
 def headers_of(error: TollhouseError) -> Headers:

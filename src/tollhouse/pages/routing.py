@@ -6,11 +6,8 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, cast
 
 from fastapi.routing import APIRoute, APIRouter
-from starlette.datastructures import URLPath
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Match, NoMatchFound
-from starlette.types import Receive, Scope, Send
 
 from tollhouse.errors import TollhouseError
 
@@ -29,34 +26,10 @@ class PlainRoute(APIRoute):
         return cast(Endpoint, self.endpoint)
 
 
-class DirectRoutes(BaseRoute):
-    """The routes of fixed path, found by one look-up and called with nothing between.
-
-    It stands before FastAPI's own routes, which serve patterned paths and make the OpenAPI document: their matching
-    alone costs several times what a session check does.
-    """
-
-    def __init__(self, routers: Iterable[APIRouter]) -> None:
-        """Take the routes of fixed path from these routers."""
-        routes = [route for router in routers for route in router.routes if isinstance(route, PlainRoute)]
-        fixed = [route for route in routes if "{" not in route.path]
-        self._routes = {(method, route.path): route for route in fixed for method in route.methods or ()}
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Find the route of this method and path; whatever else there is to say of a path, FastAPI says."""
-        route = self._routes.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
-        if route is None:
-            return Match.NONE, {}
-        return Match.FULL, {"route": route, "endpoint": route.endpoint, "path_params": {}}
-
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the function and send what it returns."""
-        response: Response = await scope["endpoint"](Request(scope, receive, send))
-        await response(scope, receive, send)
-
-    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:
-        """Leave addresses by name to FastAPI's own routes."""
-        raise NoMatchFound(name, path_params)
+def fixed_routes(routers: Iterable[APIRouter]) -> dict[tuple[str, str], PlainRoute]:
+    """Return the plain routes without a pattern in their path, by method and path."""
+    routes = [route for router in routers for route in router.routes if isinstance(route, PlainRoute)]
+    return {(method, route.path): route for route in routes if "{" not in route.path for method in route.methods or ()}
 
 
 def body(model: Any, *, form: bool = True) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from tollhouse.errors import TollhouseError
 from tollhouse.pages.rendering import Action
 
 NEW_LINK: Final = Action("Ask for a new link", href="/auth/sign-in", primary=True)
-TYPE_CODE: Final = Action("Type the code from the mail", href="/auth/check-your-email")
+TYPE_CODE: Final = Action("Type the code", href="/auth/check-your-email")
 SIGN_IN: Final = Action("Sign in", href="/auth/sign-in", primary=True)
 OTHER_ADDRESS: Final = Action("Use another address", href="/auth/sign-in", primary=True)
 ACCOUNT: Final = Action("Go to your account", href="/account", primary=True)
@@ -28,6 +28,7 @@ WAYS_ON: Final[Mapping[str, Sequence[Action]]] = {
     "user_blocked": (OTHER_ADDRESS,),
     "sign_up_closed": (OTHER_ADDRESS,),
     "not_signed_in": (SIGN_IN,),
+    "cookie_ambiguous": (),  # every page of ours would say the same until the cookies are gone
     "sign_in_stale": (Action("Sign in again", href="/auth/sign-in?next=/account/delete", primary=True),),
 }
 TITLES: Final[Mapping[str, str]] = {

@@ -49,11 +49,16 @@ class Keyring:
         self._pepper = pepper
         self._mail_key = derive_key(data, "mail in the outbox")
         self._code_key = derive_key(data, "code of a magic link")
+        self._network_key = derive_key(data, "network that asks")
         self._pair_key = derive_key(data, "browser that signed in to an address")
 
     def digest_address(self, address: str) -> bytes:
         """Return what an address is known by: HMAC-SHA256 under the pepper."""
         return hmac.digest(self._pepper, address.encode(), "sha256")
+
+    def digest_network(self, network: str) -> str:
+        """Return what a network is known by in the limits; who asked, and from where, is nobody's to read there."""
+        return hmac.digest(self._network_key, network.encode(), "sha256").hex()[:32]
 
     def digest_code(self, code: str, *, link_id: str) -> bytes:
         """Return what a code is known by; the link's id salts it."""

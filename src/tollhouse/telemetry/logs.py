@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
@@ -18,6 +19,7 @@ TOKEN: Final = re.compile(
 TOKEN_LENGTH_MIN: Final = 43
 SECRET_MARKS: Final = ("sk_", "whsec_")
 CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+ENCODER: Final = json.JSONEncoder(default=repr)
 LINE_END: Final = "\n"
 TRACEBACK: Final = "exception"  # the one key whose text has lines
 
@@ -45,6 +47,11 @@ def _redact_event(_logger: Any, _method: str, event: MutableMapping[str, Any]) -
     return event
 
 
+def encode(event: Any, **_: Any) -> str:
+    """Return a log line as JSON; `json.dumps` would make an encoder for each."""
+    return ENCODER.encode(event)
+
+
 class StandardError:
     """Writes whole lines to whatever standard error is at that moment."""
 
@@ -69,7 +76,7 @@ def configure_unless_done(log_format: Literal["json", "console"]) -> None:
 def configure(log_format: Literal["json", "console"]) -> None:
     """Send log lines to standard error, as JSON or for reading."""
     renderer: Any = (
-        structlog.processors.JSONRenderer()
+        structlog.processors.JSONRenderer(serializer=encode)
         if log_format == "json"
         else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
     )

@@ -7,8 +7,9 @@ What old code still reads is dropped one release later.
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from tollhouse.db.schema import known_revisions, schema
 from tollhouse.errors import DatabaseUnavailable
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 LOCK_KEY: Final = 7_655_091_001  # of PostgreSQL's advisory lock; any number that nobody else uses
 LOCK_TIMEOUT_SECONDS: Final = 30
+TABLE_LOCK_TIMEOUT_SECONDS: Final = 3
 HERE: Final = Path(__file__).parent
 
 
@@ -54,18 +56,21 @@ def _begin_immediate(connection: Connection) -> None:
 
 
 async def _migrate_postgres(url: str, revision: str) -> None:
+    import asyncpg  # pyright: ignore[reportMissingTypeStubs]
     from sqlalchemy.exc import DBAPIError
     from sqlalchemy.ext.asyncio import create_async_engine
     from sqlalchemy.pool import NullPool
 
-    engine = create_async_engine(url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool)
+    # The driver reads the URL itself, as it does when serving: `?sslmode=require` and its like are the driver's words.
+    connect = partial(cast(Any, asyncpg).connect, url)
+    engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
         async with engine.begin() as connection:
             await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_SECONDS}s'")
-            await connection.exec_driver_sql(
-                "SET LOCAL search_path TO public"
-            )  # where the code looks
+            await connection.exec_driver_sql("SET LOCAL search_path TO public")  # where the code looks
             await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK_KEY})")
+            # Readers queue behind a table lock that waits, so it may not wait for long: better to fail and come again.
+            await connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{TABLE_LOCK_TIMEOUT_SECONDS}s'")
             await connection.run_sync(_upgrade, revision)
     except (OSError, DBAPIError) as error:
         raise DatabaseUnavailable(f"The database cannot be migrated: {type(error).__name__}: {error}.") from error

@@ -176,4 +176,5 @@ def upgrade() -> None:
         sa.UniqueConstraint("secret_hash", name="tollhouse_sessions_secret_hash_key"),
     )
     op.create_index("tollhouse_sessions_expires_at", "tollhouse_sessions", ["expires_at"], unique=False)
+    op.create_index("tollhouse_sessions_seen_at", "tollhouse_sessions", ["seen_at"], unique=False)
     op.create_index("tollhouse_sessions_user_id", "tollhouse_sessions", ["user_id"], unique=False)

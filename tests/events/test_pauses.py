@@ -1,0 +1,28 @@
+"""How long a delivery waits between its tries."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tollhouse.clock import SECOND
+from tollhouse.events import deliveries
+from tollhouse.events.deliveries import MAIL_RETRY_SECONDS, RETRY_SECONDS, Delivery
+
+
+def test_the_pauses_add_up_to_seventy_five_hours_and_a_mails_to_its_lifetime() -> None:
+    assert len(RETRY_SECONDS) == 9
+    assert 74.5 < sum(RETRY_SECONDS) / 3600 < 75.5
+    assert sum(MAIL_RETRY_SECONDS) > 600
+    assert MAIL_RETRY_SECONDS[0] <= 2
+    assert max(MAIL_RETRY_SECONDS) <= 30
+
+
+@pytest.mark.parametrize(("subscriber", "pauses"), [("app", RETRY_SECONDS), ("mail", MAIL_RETRY_SECONDS)])
+def test_pauses_are_spread_by_a_fifth(subscriber: str, pauses: tuple[int, ...]) -> None:
+    delivery = Delivery("dlv_1", subscriber, None, None, 1, None, 0)
+    for n, seconds in enumerate(pauses, 1):
+        drawn = [deliveries.pause_us(replace(delivery, attempts=n)) / SECOND / seconds for _ in range(200)]
+        assert 0.8 <= min(drawn) < 0.9
+        assert 1.1 < max(drawn) <= 1.2
