@@ -125,6 +125,7 @@ class Tollhouse:
             body_bytes_max={},
             reply_error=self.web.error,
             routes=fixed_routes(routers),
+            logs_all=self.settings.mode == "dev",
         )
         app.add_middleware(Edge, rules=rules)
         hosts = app.router.lifespan_context
@@ -165,17 +166,19 @@ class Tollhouse:
     async def opened(self) -> AsyncGenerator[Runtime]:
         """Open the database only, for commands; nothing works in the background."""
         db = databases.connect(self.settings)
+        flood = Flood(self.settings.redis_url)
         await db.open()
         try:
             await require_current(db)
             self.clock.set(await db.now_us())
             keys = await keyring.load(db, self.settings.secret, now_us=self.clock.now_us())
             outbox = Outbox(db, self.clock)
-            self._runtime = Runtime(self.settings, self.clock, db, keys, outbox, Flood(self.settings.redis_url))
+            self._runtime = Runtime(self.settings, self.clock, db, keys, outbox, flood)
             await outbox.learn()
             yield self._runtime
         finally:
             self._runtime = None
+            await flood.close()
             await db.close()
 
     async def _keep_time(self, run: Runtime) -> None:

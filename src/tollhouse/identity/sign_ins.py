@@ -131,10 +131,11 @@ async def _check_code(run: Runtime, code: str, browser: str | None) -> MagicLink
         raise CodeInvalid("No mail was asked for in this browser lately. Ask for a new one here.", tries_left=0)
     if link.code_tries >= CODE_TRIES_MAX:
         raise CodeLocked(tries_left=0)
-    await link_limits.take_code_try(run, address_digest=link.address_digest, browser=asking)
     tries = await run.db.write_one(COUNT_TRY, link_id=link.id, now=run.now_us)
     if tries is None:
         raise CodeLocked(tries_left=0)
+    # Behind the link's own count, so that one mail draws five from the day's tries and no more, however many at once.
+    await link_limits.take_code_try(run, address_digest=link.address_digest, browser=asking)
     if not hmac.compare_digest(run.keys.digest_code(code, link_id=link.id), link.code_hash):
         last = (
             "This is not the code from the newest mail, and it was the last try." if tries == CODE_TRIES_MAX else None

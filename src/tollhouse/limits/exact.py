@@ -23,7 +23,11 @@ from tollhouse.telemetry import metrics
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """At most `count` in `seconds` for one key, all of them at once if need be. Keys hold digests, never addresses."""
+    """`count` in `seconds` for one key: all of them at once if need be, then one each `seconds / count`.
+
+    So the first window of a burst can hold up to twice the count less one, and every later one the count. Keys hold
+    digests, never addresses.
+    """
 
     name: str
     key: str

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from typing import Any, Final, cast
+from importlib import import_module
+from typing import Any, Final
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
@@ -79,10 +80,11 @@ async def hit(limiter: FixedWindowRateLimiter, item: RateLimitItem, name: str, k
 
 def _make_pool(url: str) -> Any:
     try:
-        import valkey.asyncio
+        client = import_module("valkey.asyncio")  # optional, and its options carry no types
     except ImportError:
         raise SettingsError(
             ["TOLLHOUSE_REDIS_URL is set, but the client is missing: `pip install tollhouse[redis]`, or unset it."]
         ) from None
-    make: Any = ConnectionPool.from_url  # its options carry no types
-    return make(url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS)
+    return client.ConnectionPool.from_url(
+        url, socket_timeout=REDIS_TIMEOUT_SECONDS, socket_connect_timeout=REDIS_TIMEOUT_SECONDS
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import secrets
 import time
@@ -24,6 +25,8 @@ from tollhouse.telemetry import metrics
 log = structlog.get_logger()
 
 BODY_BYTES_MAX: Final = 64 * 1024
+PROCESS_ID: Final = secrets.token_hex(6)  # random once: a system call for every request costs more than its use
+_count = itertools.count()
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -66,6 +69,7 @@ class EdgeRules:
     body_bytes_max: Mapping[str, int]  # other than usual, by path
     reply_error: Callable[[Request, TollhouseError], Reply]  # as a page or as problem details
     routes: Mapping[tuple[str, str], PlainRoute]  # our routes of fixed path, by method and path
+    logs_all: bool  # in development; else only what was refused or failed, for the rest is in the metrics
 
     def is_ours(self, path: str) -> bool:
         """Whether a path belongs to Tollhouse; a prefix ends where a segment does, for `/accounts` is the host's."""
@@ -126,7 +130,9 @@ class Edge:
             log.exception("request_failed", route=route_of(scope))
             await sent.reply_or_break(self._reply(scope, TollhouseError()), scope, receive, error)
         finally:
-            report(scope, sent.status, time.perf_counter() - started)
+            observer(route_of(scope), str(sent.status)).observe(time.perf_counter() - started)
+            if sent.status >= 400 or self._rules.logs_all:
+                log_request(scope, sent.status)
 
     def _refuse(self, scope: Scope, headers: dict[bytes, bytes]) -> Reply | None:
         method: str = scope["method"]
@@ -210,7 +216,7 @@ def give_id(headers: Mapping[bytes, bytes]) -> str:
     given = headers.get(b"x-request-id")
     if given is not None and REQUEST_ID.fullmatch(given):
         return given.decode("ascii")
-    return secrets.token_hex(8)
+    return f"{PROCESS_ID}{next(_count):08x}"
 
 
 def trace_of(headers: Mapping[bytes, bytes]) -> dict[str, Any]:
@@ -246,10 +252,9 @@ def observer(route: str, status: str) -> Histogram:
     return metrics.requests.labels(route=route, status=status)
 
 
-def report(scope: Scope, status: int, seconds: float) -> None:
-    """Count and log one request of ours."""
+def log_request(scope: Scope, status: int) -> None:
+    """Log one request of ours."""
     route = route_of(scope)
-    observer(route, str(status)).observe(seconds)
     if not route.startswith(NOT_LOGGED):
         log.info("request", method=scope["method"], route=route, status=status)
 
