@@ -147,7 +147,6 @@ class Tollhouse:
     async def running(self) -> AsyncGenerator[Runtime]:
         """Open the database, work on deliveries and schedules, and stop gracefully at the end."""
         async with self.opened() as run, AsyncExitStack() as stack:
-            await run.outbox.refresh()
             worker = Worker(run.db, self.clock, run.outbox)
             if self.settings.has_gate:
                 worker.add_lane(MAIL, sign_in_mail.runner(run, self.transport), concurrency=MAIL_CONCURRENCY)

@@ -65,6 +65,7 @@ def serve(host: str, port: int, workers: int) -> None:
 
     settings = settings_or_exit()
     asyncio.run(check_schema(settings))
+    click.echo(f"Tollhouse serves {settings.url} at {host}:{port}.", err=True)
     run_server(host=host, port=port, workers=workers)
 
 

@@ -25,7 +25,7 @@ from tollhouse.telemetry import metrics
 log = structlog.get_logger()
 
 BODY_BYTES_MAX: Final = 64 * 1024
-PROCESS_ID: Final = secrets.token_hex(6)  # random once: a system call for every request costs more than its use
+PROCESS_ID: Final = secrets.token_hex(4)  # random once: a system call for every request costs more than its use
 _count = itertools.count()
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
