@@ -13,6 +13,7 @@ from tests.db.rows import open_database
 from tollhouse.clock import Clock
 from tollhouse.db import Database, Statement
 from tollhouse.events import Event, Handlers, Outbox, Worker
+from tollhouse.events.outbox import ADD_DELIVERY, mail_row
 from tollhouse.events.tables import deliveries, events
 
 
@@ -74,7 +75,8 @@ class Rig:
 
     async def queue_mail(self, name: str, *, expires_in: float = 600, sealed: bytes = b"sealed") -> None:
         expires_at = self.clock.now_us() + round(expires_in * 1_000_000)
-        await self.db.transact(self.outbox.queue_mail, delivery_id=name, sealed=sealed, expires_at=expires_at)
+        row = mail_row(delivery_id=name, sealed=sealed, expires_at=expires_at, now_us=self.clock.now_us())
+        await self.db.write(ADD_DELIVERY, **row)
         self.outbox.wake("mail")
 
     async def rows(self) -> list[Row]:

@@ -13,6 +13,7 @@ from tests.events.rig import ROWS, SEQUENCES, Rig
 from tollhouse.clock import DAY, HOUR
 from tollhouse.db import Statement, Transaction
 from tollhouse.errors import Forbidden
+from tollhouse.events.outbox import ADD_DELIVERY, mail_row
 from tollhouse.events.tables import events
 
 EVENTS = Statement(
@@ -27,7 +28,7 @@ async def test_what_is_undone_was_never_emitted(rig: Rig) -> None:
 
     async def work(tx: Transaction) -> None:
         await rig.outbox.emit(tx, ("user.created", {}), user_id="usr_alice")
-        await rig.outbox.queue_mail(tx, delivery_id="dlv_1", sealed=b"x", expires_at=1)
+        await tx.execute(ADD_DELIVERY, **mail_row(delivery_id="dlv_1", sealed=b"x", expires_at=1, now_us=0))
         raise Forbidden
 
     with pytest.raises(Forbidden):

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from tollhouse.db.database import Database, Transaction
 from tollhouse.db.metadata import metadata
-from tollhouse.db.statement import Statement
+from tollhouse.db.statement import Statement, Together
 
 if TYPE_CHECKING:
     from tollhouse.settings import Settings
 
-__all__ = ["Database", "Statement", "Transaction", "connect", "metadata"]
+__all__ = ["Database", "Statement", "Together", "Transaction", "connect", "metadata"]
 
 
 def connect(settings: Settings) -> Database:

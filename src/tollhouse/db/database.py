@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
-from tollhouse.db.statement import Statement
+from tollhouse.db.statement import Statement, Together
 
 Row = TypeVar("Row")
 Result = TypeVar("Result")
@@ -30,6 +30,10 @@ class Transaction(Protocol):
 
     async def execute_many(self, statement: Statement[Any], parameters: Iterable[Mapping[str, Any]]) -> None:
         """Run the statement once for each set of parameters."""
+        ...
+
+    async def execute_together(self, together: Together, **parameters: Any) -> None:
+        """Run several changes, each with the parameters it names."""
         ...
 
 
@@ -86,6 +90,10 @@ class Database(ABC):
         """Run one statement with RETURNING in a transaction of its own and return its rows."""
         return await self._run_single(_fetch_all, statement, parameters)
 
+    async def write_together(self, together: Together, **parameters: Any) -> None:
+        """Run several changes in a transaction of their own."""
+        await self._run_single(_execute_together, together, parameters)
+
     async def _run_single(self, work: Work[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Run work that is one statement; a database where a statement alone is a transaction needs no BEGIN."""
         return await self.transact(work, *args, **kwargs)
@@ -93,6 +101,10 @@ class Database(ABC):
 
 async def _execute(tx: Transaction, statement: Statement[Any], parameters: Mapping[str, Any]) -> int:
     return await tx.execute(statement, **parameters)
+
+
+async def _execute_together(tx: Transaction, together: Together, parameters: Mapping[str, Any]) -> None:
+    await tx.execute_together(together, **parameters)
 
 
 async def _fetch_one(tx: Transaction, statement: Statement[Row], parameters: Mapping[str, Any]) -> Row | None:

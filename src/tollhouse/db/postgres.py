@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import text
 
 from tollhouse.db.database import Database, P, Result, Row, Work
-from tollhouse.db.statement import Statement
+from tollhouse.db.statement import Statement, Together
 from tollhouse.errors import DatabaseUnavailable
 
 log = structlog.get_logger()
@@ -91,6 +91,11 @@ class PostgresTransaction:
         """Run the statement once for each set of parameters, in one round trip."""
         compiled = statement.postgres
         await self._connection.executemany(compiled.sql, [compiled.arguments(each) for each in parameters])
+
+    async def execute_together(self, together: Together, **parameters: Any) -> None:
+        """Run several changes as one statement."""
+        compiled = together.postgres
+        await self._connection.execute(compiled.sql, *compiled.arguments(parameters))
 
 
 class PostgresDatabase(Database):

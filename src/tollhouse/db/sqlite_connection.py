@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
 from tollhouse.db.database import Row
-from tollhouse.db.statement import Statement
+from tollhouse.db.statement import Statement, Together
 from tollhouse.errors import DatabaseUnavailable
 
 STATEMENT_TIMEOUT_SECONDS: Final = 5.0
@@ -119,6 +119,11 @@ class SqliteTransaction:
         """Run the statement once for each set of parameters."""
         for each in parameters:
             await self.execute(statement, **each)
+
+    async def execute_together(self, together: Together, **parameters: Any) -> None:
+        """Run several changes, one after another."""
+        for statement in together.statements:
+            await self.execute(statement, **{name: parameters[name] for name in statement.sqlite.required})
 
 
 def run_to_completion(work: Coroutine[Any, Any, T]) -> T:

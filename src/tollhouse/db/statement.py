@@ -27,6 +27,11 @@ class Compiled:
         constants = [name for name in self._names if name not in self._required]
         self._constants: dict[str, Any] = {name: compiled.params[name] for name in constants}
 
+    @property
+    def required(self) -> set[str]:
+        """The names of the parameters to be given."""
+        return self._required
+
     def arguments(self, parameters: Mapping[str, Any]) -> tuple[Any, ...]:
         """Return the values in the order of the SQL text; a missing or unknown name is our own mistake."""
         try:
@@ -60,3 +65,24 @@ class Statement(Generic[Row]):
         from sqlalchemy.dialects.postgresql import asyncpg
 
         return Compiled(self.core, asyncpg.dialect())
+
+
+class Together:
+    """Several changes that need nothing of each other, in one transaction.
+
+    On PostgreSQL they are one statement, for a round trip costs more there than a change does; each sees the tables as
+    they were before all of them. Parameters of one name have one value.
+    """
+
+    def __init__(self, *statements: Statement[Any]) -> None:
+        """Keep the statements in their order."""
+        self.statements = statements
+
+    @cached_property
+    def postgres(self) -> Compiled:
+        """All but the last one as data-modifying common table expressions of the last."""
+        from sqlalchemy.dialects.postgresql import asyncpg
+
+        *first, last = (cast(Any, statement.core) for statement in self.statements)
+        steps = [core.cte(f"step_{number}") for number, core in enumerate(first)]
+        return Compiled(last.add_cte(*steps), asyncpg.dialect())

@@ -90,6 +90,22 @@ _undone = exists().where(
 SWEEP: Final = Statement(delete(events).where(events.c.created_at < bindparam("before"), ~_undone), Event)
 
 
+def mail_row(*, delivery_id: str, sealed: bytes, expires_at: int, now_us: int) -> dict[str, Any]:
+    """Return the row, for `ADD_DELIVERY`, that queues a sealed mail; it is erased once sent or expired."""
+    return {
+        "id": delivery_id,
+        "subscriber": MAIL,
+        "event_id": None,
+        "user_id": None,
+        "sequence": None,
+        "sealed": sealed,
+        "due_at": now_us,
+        "held_until": None,
+        "expires_at": expires_at,
+        "created_at": now_us,
+    }
+
+
 class Outbox:
     """Where business code leaves what shall happen later."""
 
@@ -151,23 +167,6 @@ class Outbox:
         await tx.execute_many(ADD_EVENT, event_rows)
         if delivery_rows:
             await tx.execute_many(ADD_DELIVERY, delivery_rows)
-
-    async def queue_mail(self, tx: Transaction, *, delivery_id: str, sealed: bytes, expires_at: int) -> None:
-        """Queue a sealed mail; it is erased once sent or expired."""
-        now = self._clock.now_us()
-        await tx.execute(
-            ADD_DELIVERY,
-            id=delivery_id,
-            subscriber=MAIL,
-            event_id=None,
-            user_id=None,
-            sequence=None,
-            sealed=sealed,
-            due_at=now,
-            held_until=None,
-            expires_at=expires_at,
-            created_at=now,
-        )
 
     def wake(self, *names: str) -> None:
         """Tell the workers of this process that deliveries were committed; without names, for any subscriber."""

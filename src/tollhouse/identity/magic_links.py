@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import structlog
 from sqlalchemy import BigInteger, and_, bindparam, case, delete, insert, select, update
 
 from tollhouse.clock import DAY, SECOND
-from tollhouse.db import Statement, Transaction
+from tollhouse.db import Statement, Together
 from tollhouse.errors import TollhouseError
+from tollhouse.events import outbox
 from tollhouse.failpoints import reach
 from tollhouse.identity import link_limits, redirects, sign_in_mail
 from tollhouse.identity.errors import LinkExpired, LinkInvalid, LinkReplaced, LinkUsed, MailUnavailable
@@ -72,24 +72,26 @@ _live = and_(table.c.ended_at.is_(None), table.c.expires_at > bindparam("now"))
 END_OLDER: Final = Statement(
     update(table)
     .where(
-        table.c.browser_hash == bindparam("browser"),
+        table.c.browser_hash == bindparam("browser_hash"),
         table.c.ended_at.is_(None),
         table.c.used_at.is_(None),
         table.c.code_used_at.is_(None),
     )
-    .values(ended_at=bindparam("now"), email=None, email_for_browser=None),
+    .values(ended_at=bindparam("created_at"), email=None, email_for_browser=None),
     str,
 )
 ADD: Final = Statement(
     insert(table).values(
         {
-            **{name: bindparam(name) for name in ("id", "token_hash", "code_hash", "browser_hash", "address_digest")},
+            "id": bindparam("link_id"),
+            **{name: bindparam(name) for name in ("token_hash", "code_hash", "browser_hash", "address_digest")},
             **{name: bindparam(name) for name in ("email", "email_for_browser", "next", "created_at", "expires_at")},
             "code_tries": 0,
         }
     ),
     str,
 )
+ASK: Final = Together(END_OLDER, ADD, outbox.ADD_DELIVERY)
 FIND: Final = Statement(select(*COLUMNS).where(table.c.token_hash == bindparam("token_hash")), MagicLink)
 _same_browser = table.c.browser_hash == bindparam("browser")
 USE: Final = Statement(
@@ -137,7 +139,7 @@ async def request(run: Runtime, *, email: str, next_url: str, browser: str, ip: 
     delivery_id = create_id("dlv", now)
     expires_at = now + run.settings.magic_link_lifetime_seconds * SECOND
     row = {
-        "id": link_id,
+        "link_id": link_id,
         "token_hash": digest(secret),
         "code_hash": run.keys.digest_code(code, link_id=link_id),
         "browser_hash": browser_hash(browser),
@@ -152,19 +154,14 @@ async def request(run: Runtime, *, email: str, next_url: str, browser: str, ip: 
         to=email, token=token, code=code, asked_from=f"{device}, {ip}", address_digest=address_digest.hex()
     )
     sealed = run.keys.seal_mail(mail.to_json(), delivery_id=delivery_id)
-    await run.db.transact(_add, run, row, delivery_id, sealed)
+    mail_row = outbox.mail_row(delivery_id=delivery_id, sealed=sealed, expires_at=expires_at, now_us=now)
+    reach("link.before_commit")
+    await run.db.write_together(ASK, **row | mail_row)
     reach("link.committed")
     run.outbox.wake("mail")
     metrics.links.labels(outcome="asked").inc()
     log.info("link_asked", magic_link_id=link_id, delivery_id=delivery_id)
     return Asked(link_id, expires_at)
-
-
-async def _add(tx: Transaction, run: Runtime, row: Mapping[str, Any], delivery_id: str, sealed: bytes) -> None:
-    await tx.execute(END_OLDER, browser=row["browser_hash"], now=row["created_at"])
-    await tx.execute(ADD, **row)
-    await run.outbox.queue_mail(tx, delivery_id=delivery_id, sealed=sealed, expires_at=row["expires_at"])
-    reach("link.before_commit")
 
 
 async def look_up(run: Runtime, *, token: str, browser: str | None) -> Opened:

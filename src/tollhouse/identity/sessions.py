@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import BigInteger, and_, bindparam, delete, insert, select, update
 
 from tollhouse.clock import MINUTE, SECOND
-from tollhouse.db import Statement, Transaction
+from tollhouse.db import Statement
 from tollhouse.errors import DatabaseUnavailable, NotSignedIn
 from tollhouse.identity.tables import sessions as table
 from tollhouse.runtime import Runtime
@@ -78,7 +78,7 @@ END: Final = Statement(delete(table).where(table.c.id == bindparam("session_id")
 END_OWN: Final = Statement(
     delete(table).where(table.c.id == bindparam("session_id"), table.c.user_id == bindparam("owner")), str
 )
-END_BY_SECRET: Final = Statement(delete(table).where(table.c.secret_hash == bindparam("secret_hash")), str)
+END_BY_SECRET: Final = Statement(delete(table).where(table.c.secret_hash == bindparam("ended_secret_hash")), str)
 END_OTHERS: Final = Statement(
     delete(table).where(table.c.user_id == bindparam("owner"), table.c.id != bindparam("kept")), str
 )
@@ -97,19 +97,18 @@ def prepare(run: Runtime, *, email: str) -> Prepared:
     return Prepared(session, text, digest(secret), seal(_key(secret), email.encode(), context=session_id))
 
 
-async def add(tx: Transaction, session: Session, prepared: Prepared, *, device: str) -> None:
-    """Write a session down."""
-    await tx.execute(
-        ADD,
-        id=session.id,
-        user_id=session.user_id,
-        device=device,
-        secret_hash=prepared.secret_hash,
-        email=prepared.sealed_email,
-        created_at=session.created_at,
-        seen_at=session.created_at,
-        expires_at=session.expires_at,
-    )
+def row_of(session: Session, prepared: Prepared, *, device: str) -> dict[str, Any]:
+    """Return the row, for `ADD`, that writes a session down."""
+    return {
+        "id": session.id,
+        "user_id": session.user_id,
+        "device": device,
+        "secret_hash": prepared.secret_hash,
+        "email": prepared.sealed_email,
+        "created_at": session.created_at,
+        "seen_at": session.created_at,
+        "expires_at": session.expires_at,
+    }
 
 
 async def find(run: Runtime, secret: str | None) -> Session | None:
@@ -157,7 +156,7 @@ async def end_by_secret(run: Runtime, secret: str | None) -> None:
     """End the session of a cookie, if there is one."""
     token = parse_token(secret)
     if token is not None:
-        await run.db.write(END_BY_SECRET, secret_hash=digest(token))
+        await run.db.write(END_BY_SECRET, ended_secret_hash=digest(token))
 
 
 async def end_others(run: Runtime, *, user_id: str, kept: str) -> int:

@@ -70,10 +70,9 @@ def runner(run: Runtime, transport: Transport) -> Callable[[Delivery], Awaitable
 
 async def _check_recipient(run: Runtime, address_digest: bytes) -> None:
     """Decide here, where no asker waits and measures, who gets no mail."""
-    if await suppressions.find(run, address_digest):
-        raise Skip("The mail server said recently that this mailbox does not exist.")
-    if not await users.may_sign_in(run, address_digest):
-        raise Skip("Sign-up is closed and this address has no invitation, or its user is blocked.")
+    reason = await users.why_no_mail(run, address_digest)
+    if reason is not None:
+        raise Skip(reason)
 
 
 def is_about_recipient(error: MailDeferred) -> bool:

@@ -9,7 +9,7 @@ from typing import Final, Literal
 import structlog
 from sqlalchemy import and_, bindparam, select, update
 
-from tollhouse.db import Statement, Transaction
+from tollhouse.db import Statement, Together, Transaction
 from tollhouse.errors import TollhouseError
 from tollhouse.failpoints import reach
 from tollhouse.identity import link_limits, magic_links, sessions, users
@@ -67,6 +67,10 @@ USE_CODE: Final = Statement(
     .returning(*COLUMNS),
     MagicLink,
 )
+
+
+# A new id at every sign-in: the session that the cookie held so far ends with it.
+LET_IN: Final = Together(sessions.END_BY_SECRET, sessions.ADD, link_limits.REMEMBER)
 
 
 async def redeem(run: Runtime, *, token: str, client: Client) -> SignedIn:
@@ -160,13 +164,14 @@ async def _sign_in(
 ) -> SignedIn:
     user, is_new = await users.sign_in(tx, run, link.address_digest)
     session = replace(fresh.session, user_id=user.id)
-    old = parse_token(client.session_secret)
-    if old is not None:  # a new id at every sign-in; the cookie's old session ends with it
-        await tx.execute(sessions.END_BY_SECRET, secret_hash=digest(old))
-    await sessions.add(tx, session, fresh, device=client.device)
     browser = client.browser or create_token()
-    pair = run.keys.digest_pair(browser_hash(browser), link.address_digest)
-    await tx.execute(link_limits.REMEMBER, pair=pair, now=run.now_us)
+    await tx.execute_together(
+        LET_IN,
+        **sessions.row_of(session, fresh, device=client.device),
+        ended_secret_hash=digest(parse_token(client.session_secret) or b""),  # without an old session: of no secret
+        pair=run.keys.digest_pair(browser_hash(browser), link.address_digest),
+        now=run.now_us,
+    )
     facts = {"user_id": user.id, "session_id": session.id}
     happened = [("user.created", {"user_id": user.id})] if is_new else []
     await run.outbox.emit(tx, *happened, ("user.signed_in", facts), user_id=user.id)

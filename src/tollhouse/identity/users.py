@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Integer, and_, bindparam, delete, exists, literal, or_, select, update
+from sqlalchemy import Integer, and_, bindparam, case, delete, exists, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tollhouse.db import Statement, Transaction
 from tollhouse.identity import sessions
 from tollhouse.identity.errors import SignUpClosed, UserBlocked
-from tollhouse.identity.tables import invitations, magic_links
+from tollhouse.identity.tables import invitations, magic_links, suppressions
 from tollhouse.identity.tables import users as table
 from tollhouse.runtime import Runtime
 from tollhouse.signing.tokens import create_id
@@ -25,6 +25,11 @@ class User:
     created_at: int
     signed_in_at: int | None
     blocked_at: int | None
+
+
+def reason_or_none(reason: str | None) -> str | None:
+    """Return the one column, which is NULL where no case applies."""
+    return reason
 
 
 COLUMNS: Final = tuple(table.c[name] for name in User.__dataclass_fields__)
@@ -46,8 +51,19 @@ DIGEST: Final = Statement(select(table.c.address_digest).where(table.c.id == bin
 _known = exists().where(table.c.address_digest == bindparam("digest"))
 _blocked = exists().where(table.c.address_digest == bindparam("digest"), table.c.blocked_at.is_not(None))
 _invited = exists().where(invitations.c.address_digest == bindparam("digest"))
-MAY_SIGN_IN: Final = Statement(
-    select(literal(1)).where(and_(~_blocked, or_(bindparam("sign_up_open", type_=Integer) == 1, _known, _invited))), int
+_may = and_(~_blocked, or_(bindparam("sign_up_open", type_=Integer) == 1, _known, _invited))
+_suppressed = exists().where(
+    suppressions.c.address_digest == bindparam("digest"), suppressions.c.expires_at > bindparam("now")
+)
+MAY_SIGN_IN: Final = Statement(select(literal(1)).where(_may), int)
+WHY_NO_MAIL: Final = Statement(
+    select(
+        case(
+            (_suppressed, literal("The mail server said recently that this mailbox does not exist.")),
+            (~_may, literal("Sign-up is closed and this address has no invitation, or its user is blocked.")),
+        )
+    ),
+    reason_or_none,
 )
 BLOCK: Final = Statement(
     update(table)
@@ -87,10 +103,10 @@ async def sign_in(tx: Transaction, run: Runtime, address_digest: bytes) -> tuple
     return user, user.id == new_id
 
 
-async def may_sign_in(run: Runtime, address_digest: bytes) -> bool:
-    """Whether a mail to this address makes sense; never asked while somebody waits for a link."""
+async def why_no_mail(run: Runtime, address_digest: bytes) -> str | None:
+    """Return why this address gets no mail, or None if it does; never asked while somebody waits for a link."""
     sign_up_open = int(run.settings.sign_up == "open")
-    return await run.db.fetch_one(MAY_SIGN_IN, digest=address_digest, sign_up_open=sign_up_open) is not None
+    return await run.db.fetch_one(WHY_NO_MAIL, digest=address_digest, now=run.now_us, sign_up_open=sign_up_open)
 
 
 async def find(run: Runtime, email: str) -> User | None:
