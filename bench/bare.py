@@ -17,9 +17,9 @@ from tollhouse.cli.running import HEADER_BYTES_MAX, HEADER_READ_TIMEOUT_MS
 
 # As long as the reply of GET /auth/session.
 REPLY = {
-    "user_id": "usr_01k9c0v8m2x3w4y5z6a7b8c9d0",
+    "user_id": "usr_019aa3d1f0c67b2e4d8c91f35a60e7d4",
     "email": "person-000000@bench.example",
-    "session_id": "ses_01k9c0v8m2x3w4y5z6a7b8c9d0",
+    "session_id": "ses_019aa3d1f0c67b2e4d8c91f35a60e7d4",
     "created_at": "2026-01-01T12:00:00Z",
     "expires_at": "2026-06-30T12:00:00Z",
 }

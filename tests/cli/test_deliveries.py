@@ -78,7 +78,7 @@ def test_a_failed_one_is_delivered_once_more(shell: Shell, failed_id: str):
 def test_a_mail_or_what_did_not_fail_is_not_retried(shell: Shell):
     shell.use(sign_alice_in)
     (mail,) = json.loads(shell.run("deliveries", "list", "--status", "delivered", "--json").out)
-    for each in (mail["id"], "dlv_01k9c0v8m2x3w4y5z6a7b8c9d0"):
+    for each in (mail["id"], "dlv_019aa3d1f0c67b2e4d8c91f35a60e7d4"):
         ran = shell.run("deliveries", "retry", each)
         assert (ran.code, ran.out) == (1, "")
         assert "no such failed delivery" in ran.err

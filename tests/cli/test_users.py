@@ -13,7 +13,7 @@ from tollhouse.identity import suppressions
 from tollhouse.identity.tables import sessions, users
 from tollhouse.testing import SignedInClient, TestKit
 
-NOBODY = "usr_01k9c0v8m2x3w4y5z6a7b8c9d0"
+NOBODY = "usr_019aa3d1f0c67b2e4d8c91f35a60e7d4"
 
 
 @pytest.fixture

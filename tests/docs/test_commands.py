@@ -69,7 +69,7 @@ async def ids(readme_environment: dict[str, str]) -> dict[str, str]:
         await kit.settle()
     with closing(sqlite3.connect(readme_environment["TOLLHOUSE_DATABASE_URL"].removeprefix("sqlite:///"))) as database:
         (delivery,) = database.execute("SELECT id FROM tollhouse_deliveries WHERE status = 'failed'").fetchone()
-    return {"usr_01k9c0v8m2x3w4y5z6a7b8c9d0": alice.user_id, "dlv_01k9c0v8m2x3w4y5z6a7b8c9d0": delivery}
+    return {"usr_019aa3d1f0c67b2e4d8c91f35a60e7d4": alice.user_id, "dlv_019aa3d1f0c67b2e4d8c91f35a60e7d4": delivery}
 
 
 def secret_of(environment: dict[str, str]) -> str:

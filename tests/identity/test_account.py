@@ -21,7 +21,7 @@ async def test_a_stranger_is_led_to_the_sign_in_page(kit: TestKit):
 @pytest.mark.parametrize(
     ("method", "path"),
     [("GET", "/account/delete"), ("POST", "/account/delete"), ("POST", "/account/sessions/end-others"),
-     ("POST", "/account/sessions/ses_01k9c0v8m2x3w4y5z6a7b8c9d0/end")],
+     ("POST", "/account/sessions/ses_019aa3d1f0c67b2e4d8c91f35a60e7d4/end")],
 )  # fmt: skip
 async def test_a_stranger_is_refused_with_a_way_to_sign_in(kit: TestKit, method, path):
     page = await kit.new_browser().request(method, path, headers=HTML)

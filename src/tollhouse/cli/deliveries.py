@@ -53,7 +53,7 @@ def retry(delivery_id: str) -> None:
 
     \b
     Example:
-      tollhouse deliveries retry dlv_01k9c0v8m2x3w4y5z6a7b8c9d0
+      tollhouse deliveries retry dlv_019aa3d1f0c67b2e4d8c91f35a60e7d4
     """
 
     async def work(run: Runtime) -> int:

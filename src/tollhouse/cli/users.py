@@ -100,7 +100,7 @@ def export(user_id: str) -> None:
 
     \b
     Example:
-      tollhouse users export usr_01k9c0v8m2x3w4y5z6a7b8c9d0 > user.json
+      tollhouse users export usr_019aa3d1f0c67b2e4d8c91f35a60e7d4 > user.json
     """
 
     async def work(run: Runtime) -> dict[str, Any] | None:
@@ -122,7 +122,7 @@ def block(user_id: str) -> None:
 
     \b
     Example:
-      tollhouse users block usr_01k9c0v8m2x3w4y5z6a7b8c9d0
+      tollhouse users block usr_019aa3d1f0c67b2e4d8c91f35a60e7d4
     """
     _change("block", user_id, done="Blocked.", else_="There is no such user, or they are blocked already.")
 
@@ -134,7 +134,7 @@ def unblock(user_id: str) -> None:
 
     \b
     Example:
-      tollhouse users unblock usr_01k9c0v8m2x3w4y5z6a7b8c9d0
+      tollhouse users unblock usr_019aa3d1f0c67b2e4d8c91f35a60e7d4
     """
     _change("unblock", user_id, done="Unblocked.", else_="There is no such blocked user.")
 
@@ -147,7 +147,7 @@ def erase(user_id: str) -> None:
 
     \b
     Example:
-      tollhouse users erase usr_01k9c0v8m2x3w4y5z6a7b8c9d0 --yes
+      tollhouse users erase usr_019aa3d1f0c67b2e4d8c91f35a60e7d4 --yes
     """
     _change("erase", user_id, done="Erased.", else_="There is no such user.")
 

@@ -26,7 +26,7 @@ class MagicLinkRequest(BaseModel):
 class MagicLinkReply(BaseModel):
     """The same for every address."""
 
-    magic_link_id: str = Field(examples=["mgl_01k9c0v8m2x3w4y5z6a7b8c9d0"])
+    magic_link_id: str = Field(examples=["mgl_019aa3d1f0c67b2e4d8c91f35a60e7d4"])
     expires_at: str = Field(examples=["2026-01-01T12:10:00Z"])
 
 
@@ -56,9 +56,9 @@ class PreviewReply(BaseModel):
 class SessionReply(BaseModel):
     """A session."""
 
-    user_id: str = Field(examples=["usr_01k9c0v8m2x3w4y5z6a7b8c9d0"])
+    user_id: str = Field(examples=["usr_019aa3d1f0c67b2e4d8c91f35a60e7d4"])
     email: str = Field(examples=["alice@example.com"])
-    session_id: str = Field(examples=["ses_01k9c0v8m2x3w4y5z6a7b8c9d0"])
+    session_id: str = Field(examples=["ses_019aa3d1f0c67b2e4d8c91f35a60e7d4"])
     created_at: str = Field(examples=["2026-01-01T12:00:00Z"])
     expires_at: str = Field(examples=["2026-06-30T12:00:00Z"])
 
@@ -66,7 +66,7 @@ class SessionReply(BaseModel):
 class Device(BaseModel):
     """One session in the list of devices."""
 
-    session_id: str = Field(examples=["ses_01k9c0v8m2x3w4y5z6a7b8c9d0"])
+    session_id: str = Field(examples=["ses_019aa3d1f0c67b2e4d8c91f35a60e7d4"])
     device: str = Field(examples=["Firefox on Linux"])
     created_at: str = Field(examples=["2026-01-01T12:00:00Z"])
     last_seen_at: str = Field(examples=["2026-01-02T08:30:00Z"])
