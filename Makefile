@@ -26,8 +26,8 @@ test: setup ## run all tests but the deep ones, and hold branch coverage where m
 	$(BIN)/pytest -m "not deep" -n $(WORKERS) --dist worksteal --cov --cov-report= $(ARGS)
 	@$(if $(ARGS),echo "A part of the tests was asked for: branch coverage is not judged.",$(BIN)/python tools/coverage_gate.py)
 
-test-fast: environment ## run what takes no browser and no patience, in under a minute
-	$(BIN)/pytest -m "not deep and not browser and not slow" -n $(WORKERS) --dist worksteal $(ARGS)
+test-fast: environment ## run what takes no browser, no PostgreSQL and no patience, in under a minute
+	$(BIN)/pytest -m "not deep and not browser and not slow" -k "not postgres" -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-deep: setup ## run everything, with 200 seeds
 	TOLLHOUSE_TEST_SEEDS=$${TOLLHOUSE_TEST_SEEDS:-200} $(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)

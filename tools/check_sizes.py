@@ -36,7 +36,12 @@ def find_problems(path: Path) -> Iterator[str]:
 
 def main() -> int:
     """Print every problem; 0 when there is none."""
-    problems = [problem for path in sorted(SOURCE.rglob("*.py")) if "versions" not in path.parts for problem in find_problems(path)]
+    problems = [
+        problem
+        for path in sorted(SOURCE.rglob("*.py"))
+        if "versions" not in path.parts
+        for problem in find_problems(path)
+    ]
     for problem in problems:
         print(problem)
     return 1 if problems else 0

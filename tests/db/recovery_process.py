@@ -1,4 +1,4 @@
-"""A process that died over the index of a write-ahead log, and is being recovered by one that stops halfway: SHM-FILE."""
+"""A process that stops halfway through the recovery of a write-ahead log, run by the tests: SHM-FILE."""
 
 from __future__ import annotations
 

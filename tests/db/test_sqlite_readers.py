@@ -71,6 +71,6 @@ async def test_a_long_recovery_is_said_to_be_unavailable_and_then_it_works_again
         started = asyncio.get_running_loop().time()
         with pytest.raises(DatabaseUnavailable, match="SQLITE_BUSY"):
             await db.fetch_all(NAMES)
-        assert 0.2 < asyncio.get_running_loop().time() - started < 1
+        assert 0.2 < asyncio.get_running_loop().time() - started < 2
     assert await db.fetch_all(NAMES) == ["alice"]
     assert await db.transact(add, "bob") == "bob"

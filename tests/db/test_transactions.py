@@ -8,11 +8,17 @@ from collections.abc import Awaitable, Callable
 
 import asyncpg
 import pytest
+from sqlalchemy import bindparam, update
 
 from tests.db.rows import ADD, NAMES, RAISE, VALUE, add, open_database, raise_value, settled, unavailable
-from tollhouse.db import Database, Transaction
+from tollhouse.db import Database, Statement, Together, Transaction, connect
 from tollhouse.errors import Forbidden
+from tollhouse.events.tables import leases
+from tollhouse.testing import make_settings
 
+SET = Statement(update(leases).where(leases.c.name == bindparam("wanted")).values(held_until=bindparam("value")), str)
+ADD_AND_RAISE = Together(ADD, RAISE)
+SET_AND_ADD = Together(SET, ADD)
 TAKEN = (sqlite3.IntegrityError, asyncpg.UniqueViolationError)
 
 OpenAnother = Callable[[], Awaitable[Database]]
@@ -112,6 +118,39 @@ async def test_single_statements_return_counts_and_rows(database: Database) -> N
     assert await database.write(ADD, name="alice", value=1) == 1
     assert await database.write(RAISE, wanted="alice") == 1
     assert await database.fetch_one(VALUE, wanted="nobody") is None
+
+
+async def test_a_statement_runs_once_for_each_set_of_parameters_or_not_at_all(database: Database) -> None:
+    async def work(tx: Transaction, *names: str) -> None:
+        await tx.execute_many(ADD, [{"name": name, "value": 1} for name in names])
+
+    await database.transact(work)
+    assert await database.fetch_all(NAMES) == []
+    await database.transact(work, "alice", "bob")
+    with pytest.raises(TAKEN):
+        await database.transact(work, "carol", "alice")
+    assert await database.fetch_all(NAMES) == ["alice", "bob"]
+
+
+async def test_changes_together_are_all_made_or_none(database: Database) -> None:
+    await database.write(ADD, name="alice", value=1)
+    await database.write_together(ADD_AND_RAISE, name="bob", value=7, wanted="alice")
+    assert [await database.fetch_one(VALUE, wanted=name) for name in ("alice", "bob")] == [2, 7]
+    with pytest.raises(TAKEN):
+        await database.write_together(SET_AND_ADD, wanted="alice", name="bob", value=9)
+    assert await database.fetch_one(VALUE, wanted="alice") == 2
+    await database.write_together(SET_AND_ADD, wanted="alice", name="carol", value=9)
+    assert [await database.fetch_one(VALUE, wanted=name) for name in ("alice", "carol")] == [9, 9], (
+        "one name, one value"
+    )
+
+
+async def test_the_address_says_which_database(migrated_database_url: str) -> None:
+    db = connect(make_settings(database_url=migrated_database_url))
+    assert migrated_database_url.startswith(db.dialect)
+    await db.open()
+    assert await db.transact(add, "alice") == "alice"
+    await db.close()
 
 
 async def test_a_closed_database_refuses_instead_of_waiting_for_ever(migrated_database_url: str) -> None:

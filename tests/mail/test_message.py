@@ -153,7 +153,6 @@ def test_a_sender_that_is_not_one_is_refused(text: str) -> None:
         Sender.parse(text)
 
 
-
 def test_the_repr_shows_the_id_alone() -> None:
     assert repr(write_mail()) == "Mail(message_id='out_01JD')"
 

@@ -65,7 +65,12 @@ def test_a_page_with_all_it_loads_is_light(sample: Sample) -> None:
 def test_an_asset_is_found_by_the_address_on_the_page() -> None:
     html = PAGES.render("callback.html")
     addresses = re.findall(r'"(/auth/static/[^"]+)"', html)
-    assert sorted(_name_of(address) for address in addresses) == ["callback.js", "forms.js", "icon.svg", "tollhouse.css"]
+    assert sorted(_name_of(address) for address in addresses) == [
+        "callback.js",
+        "forms.js",
+        "icon.svg",
+        "tollhouse.css",
+    ]
     for address in addresses:
         asset = PAGES.asset(_name_of(address))
         version = address.partition("?v=")[2]

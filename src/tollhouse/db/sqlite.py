@@ -227,7 +227,7 @@ class SqliteDatabase(Database):
     def _commit(self) -> None:
         try:
             self._run("COMMIT")
-        except DatabaseUnavailable as error:
+        except Exception as error:  # whatever it is, the write lock is not kept until our next write
             if getattr(error.__cause__, "sqlite_errorcode", None) == sqlite3.SQLITE_IOERR_FSYNC:
                 # After a failed fsync nobody knows what is on the disk, and a second try would lie (fsyncgate).
                 self.is_broken = True
