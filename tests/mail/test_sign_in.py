@@ -5,7 +5,7 @@ import re
 import pytest
 
 from tests.mail.samples import ALICE, LINK, Page, write_mail
-from tollhouse.mail.contrast import BLACK, WHITE, contrast, parse_color, text_on
+from tollhouse.colors import BLACK, WHITE, contrast, parse, text_on
 from tollhouse.mail.errors import MailInvalid
 from tollhouse.mail.sign_in import say_duration
 
@@ -87,7 +87,7 @@ def test_the_button_can_be_read_on_any_colour() -> None:
 def test_contrast_is_that_of_wcag() -> None:
     assert contrast(BLACK, WHITE) == pytest.approx(21)
     assert contrast("#767676", WHITE) == pytest.approx(4.54, abs=0.01)
-    assert parse_color("#AbC") == "#aabbcc"
+    assert parse("#AbC") == "#aabbcc"
 
 
 def test_a_colour_that_vanishes_gets_an_edge() -> None:

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tollhouse import colors
 from tollhouse.errors import SettingsError
-from tollhouse.pages import Brand, colors
+from tollhouse.pages import Brand
 from tollhouse.pages.brand import custom_properties, dark_palette, icon_svg, light_palette
 
 SHOWN_ON = {

@@ -8,8 +8,8 @@ from typing import Final
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
+from tollhouse.colors import contrast, parse, text_on
 from tollhouse.mail.address import check_address, clean_line
-from tollhouse.mail.contrast import contrast, parse_color, text_on
 from tollhouse.mail.errors import MailInvalid
 from tollhouse.mail.message import Mail
 
@@ -43,7 +43,9 @@ def sign_in_mail(
     site = clean_line(site_name, length_max=SITE_NAME_LENGTH_MAX)
     if not site:
         raise MailInvalid("The site's name is empty.")
-    color = parse_color(site_color)
+    color = parse(site_color)
+    if color is None:  # anything else is a way into CSS
+        raise MailInvalid("A colour is written #rgb or #rrggbb.")
     values = {
         "link": _check(_LINK, link, "link"),
         "code": _check(_CODE, code, "code"),

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Final
 
+from tollhouse import colors
 from tollhouse.errors import SettingsError
-from tollhouse.pages import colors
 
 NAME_LENGTH_MAX: Final = 64
 DARK_LINK_CONTRAST_MIN: Final = 6.5  # light on dark looks thinner than the ratio says

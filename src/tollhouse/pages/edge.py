@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tollhouse.errors import BodyTooLarge, Forbidden, RequestError, TollhouseError
 from tollhouse.pages import csrf
+from tollhouse.pages.malformed import is_malformed
 from tollhouse.pages.replies import Reply
 from tollhouse.pages.routing import PlainRoute
 from tollhouse.telemetry import metrics
@@ -32,17 +33,6 @@ TRACEPARENT: Final = re.compile(rb"00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 NOT_LOGGED: Final = ("/health/", "/metrics", "/auth/static/")
-# Headers that mean something else to whoever reads the first of two and whoever reads the last.
-GIVEN_ONCE: Final = frozenset(
-    {b"host", b"content-length", b"content-type", b"transfer-encoding", b"authorization", b"origin", b"sec-fetch-site"}
-)
-HEADER_NAMES: Final = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z:]*")  # RFC 9110 5.6.2, with the colons between them
-HOST: Final = re.compile(rb"[A-Za-z0-9._:\[\]-]+")
-HOST_OPTIONAL: Final = ("1.0", "2")  # RFC 9112 3.2; in HTTP/2 `:authority` stands for it
-CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
-# PostgreSQL stores no NUL, and nothing encodes half a character.
-PATH: Final = re.compile("/[^\x00-\x08\x0e-\x1f\x7f\ud800-\udfff]*")
-LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 CORS_METHODS: Final = b"GET, POST, DELETE"
 CORS_HEADERS: Final = b"authorization, content-type, idempotency-key"
 
@@ -223,21 +213,6 @@ def trace_of(headers: Mapping[bytes, bytes]) -> dict[str, Any]:
     """Return the trace id that W3C `traceparent` names, for the log lines."""
     match = TRACEPARENT.fullmatch(headers.get(b"traceparent", b""))
     return {"trace_id": match[1].decode()} if match else {}
-
-
-def is_malformed(scope: Scope, headers: Mapping[bytes, bytes]) -> bool:
-    """Whether the request can be read in two ways; servers let pass what a proxy before them reads otherwise."""
-    names = [name.lower() for name, _ in scope["headers"]]
-    return (
-        (len(names) != len(headers) and any(names.count(name) > 1 for name in GIVEN_ONCE))
-        or (b"transfer-encoding" in headers and b"content-length" in headers)
-        or headers.get(b"transfer-encoding", b"chunked").lower() != b"chunked"
-        or not LENGTH.fullmatch(headers.get(b"content-length", b"0"))
-        or not PATH.fullmatch(scope["path"])
-        or not HOST.fullmatch(headers.get(b"host", b"none" if scope["http_version"] in HOST_OPTIONAL else b""))
-        or not HEADER_NAMES.fullmatch(b":".join(names))
-        or CONTROL.search(b"".join([value for _, value in scope["headers"]])) is not None
-    )
 
 
 def route_of(scope: Scope) -> str:
