@@ -18,9 +18,14 @@ async def test_a_stranger_is_led_to_the_sign_in_page(kit: TestKit):
     assert (reply.status_code, reply.headers["location"]) == (303, "https://toll.example.com/auth/sign-in")
 
 
+async def test_a_stranger_who_wants_to_delete_signs_in_and_comes_back(kit: TestKit):
+    reply = await kit.new_browser().get("/account/delete", headers=HTML)
+    assert reply.headers["location"] == "https://toll.example.com/auth/sign-in?next=/account/delete"
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/account/delete"), ("POST", "/account/delete"), ("POST", "/account/sessions/end-others"),
+    [("POST", "/account/delete"), ("POST", "/account/sessions/end-others"),
      ("POST", "/account/sessions/ses_019aa3d1f0c67b2e4d8c91f35a60e7d4/end")],
 )  # fmt: skip
 async def test_a_stranger_is_refused_with_a_way_to_sign_in(kit: TestKit, method, path):

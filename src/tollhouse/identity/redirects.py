@@ -28,7 +28,7 @@ def parse(settings: Settings, wanted: object) -> str:
     for origin in (settings.url, *settings.app_origins):
         if wanted == origin or wanted.startswith((origin + "/", origin + "?", origin + "#")):
             return wanted
-    raise NextInvalid(f"{settings.url} and TOLLHOUSE_APP_ORIGINS are where `next` may lead.")
+    raise NextInvalid
 
 
 def begins_elsewhere(settings: Settings, url: str) -> bool:

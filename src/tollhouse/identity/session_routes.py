@@ -134,8 +134,11 @@ async def end_session_by_form(request: Request) -> Response:
 
 @router.get("/account/delete", include_in_schema=False)
 async def show_delete_account(request: Request) -> Response:
-    """The page that asks whether to delete the account."""
-    session = await require_session(request)
+    """The page that asks whether to delete the account; a stranger signs in first and comes back."""
+    try:
+        session = await require_session(request)
+    except NotSignedIn:
+        return redirect(web_of(request).settings.url + "/auth/sign-in?next=/account/delete")
     fresh = sessions.is_fresh(run_of(request), session)
     return web_of(request).page("delete_account.html", email=session.email, fresh=fresh)
 
