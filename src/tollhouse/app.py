@@ -17,7 +17,7 @@ from tollhouse import db as databases
 from tollhouse import operations
 from tollhouse.clock import Clock
 from tollhouse.db.schema import require_current
-from tollhouse.errors import DatabaseUnavailable, NotFound, SettingsError, TollhouseError
+from tollhouse.errors import NotFound, SettingsError, TollhouseError
 from tollhouse.events import Handlers, Outbox, Worker
 from tollhouse.events.outbox import MAIL
 from tollhouse.events.schedule import Schedule
@@ -184,8 +184,10 @@ class Tollhouse:
         """Ask the database for its time now and then, so that all replicas agree whatever their own clocks say."""
         while True:
             await asyncio.sleep(CLOCK_SECONDS)
-            with suppress(DatabaseUnavailable):  # the monotonic clock goes on meanwhile
+            try:
                 self.clock.set(await run.db.now_us())
+            except Exception as error:  # noqa: BLE001 (whatever it is, the monotonic clock goes on meanwhile)
+                log.warning("clock_not_set", error=type(error).__name__)
 
 
 async def cancel(task: asyncio.Task[None]) -> None:
@@ -205,7 +207,9 @@ async def reply_http_error(request: Request, error: Exception) -> Response:
     """Put what the framework itself refuses (no such page, no such method) into our form."""
     assert isinstance(error, HTTPException)
     problem = NotFound() if error.status_code == 404 else framework_error(error)
-    return web_of(request).error(request, problem)
+    reply = web_of(request).error(request, problem)
+    reply.raw_headers += [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]
+    return reply
 
 
 def framework_error(error: HTTPException) -> TollhouseError:

@@ -16,9 +16,18 @@ class TollhouseError(Exception):
 
         Evidence holds plain JSON values only and never a secret, a token or an address.
         """
-        self.detail = detail or (type(self).__doc__ or "").strip().split("\n")[0]
+        self.detail = detail or self._summary()
         self.evidence = evidence
         super().__init__(self.detail)
+
+    @classmethod
+    def _summary(cls) -> str:
+        return (cls.__doc__ or "").strip().split("\n")[0]
+
+    @property
+    def public_detail(self) -> str:
+        """What is told outside: of our own failures no more than the kind, the rest is in the log."""
+        return self._summary() if self.status >= 500 else self.detail
 
     @property
     def retry_after_seconds(self) -> int | None:

@@ -209,7 +209,7 @@ async def test_a_failed_mail_cannot_be_retried(rig: Rig) -> None:
 
 async def test_only_what_the_mail_server_holds_up_counts_as_mail_that_waits(rig: Rig) -> None:
     async def waits_since() -> int | None:
-        return await rig.db.fetch_one(MAIL_WAITS_SINCE)
+        return await rig.db.fetch_one(MAIL_WAITS_SINCE, lately=rig.clock.now_us() - 2 * MINUTE)
 
     assert await waits_since() is None
     created_at = rig.clock.now_us()
@@ -235,3 +235,19 @@ async def test_any_reason_can_be_written_down(app: Rig, reason: str) -> None:
     (delivery,) = await claim(app)
     assert await finish(app, delivery, GiveUp(reason)) == "failed"
     assert len((await app.row()).reason or "") <= 500
+
+
+async def test_one_mailbox_that_is_stalled_is_not_the_mail_server_while_others_get_theirs(rig: Rig) -> None:
+    async def waits_since() -> int | None:
+        return await rig.db.fetch_one(MAIL_WAITS_SINCE, lately=rig.clock.now_us() - 2 * MINUTE)
+
+    await rig.queue_mail("dlv_stalled")
+    (stalled,) = await claim(rig, subscriber="mail")
+    await finish(rig, stalled, Retry(HOST + "it took too long"))
+    assert await waits_since()
+    await rig.queue_mail("dlv_other")
+    (other,) = await claim(rig, subscriber="mail")
+    await finish(rig, other)
+    assert await waits_since() is None
+    rig.clock.advance(121)
+    assert await waits_since(), "and none got through lately"

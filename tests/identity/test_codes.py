@@ -164,3 +164,14 @@ async def test_a_person_is_told_how_many_tries_are_left(kit: TestKit):
     page = await browser.post("/auth/code", data={"code": mail.code}, headers=html)
     assert page.status_code == 429
     assert "Ask for a new link" in page.text
+
+
+@pytest.mark.parametrize("slip", ["", "12345", "1234567", "abc", "12345x", "١٢٣٤٥٦"])
+async def test_a_slip_of_the_finger_costs_no_try(kit: TestKit, slip: str):
+    browser = kit.new_browser()
+    await browser.ask_for_link("alice@example.com")
+    for _ in range(6):
+        reply = await browser.type_code(slip)
+        assert (reply.status_code, reply.json()["code"], reply.json()["tries_left"]) == (400, "code_invalid", 5)
+    code = (await kit.mail_to("alice@example.com")).code or ""
+    assert (await browser.type_code(f"{code[:3]}-{code[3:]}")).status_code == 200

@@ -33,7 +33,7 @@ async def test_a_problem_has_the_standards_members(kit: TestKit):
     ("method", "path", "status", "way_on"),
     [
         ("POST", "/auth/callback", 422, "/account"),
-        ("GET", "/account/delete", 401, "/auth/sign-in"),
+        ("POST", "/account/delete", 401, "/auth/sign-in"),
         ("GET", "/auth/nothing", 404, "/account"),
         ("PUT", "/auth/code", 405, "/account"),
         ("GET", "/auth/sign-in?next=//evil.example", 422, "/auth/sign-in"),

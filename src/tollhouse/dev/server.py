@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import shutil
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from fastapi import FastAPI
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from tollhouse.app import Tollhouse, create_app, mail_problems
 from tollhouse.clock import Clock
@@ -22,6 +22,7 @@ from tollhouse.mail.transport import MemoryTransport
 from tollhouse.settings import PREFIX, Settings
 from tollhouse.signing.tokens import create_token
 
+OWN_FILES: Final = ("tollhouse.db", "tollhouse.db-wal", "tollhouse.db-shm", "secret")
 HOST: Final = "127.0.0.1"
 APP_ORIGIN: Final = "http://localhost:3000"
 COMMAND_STOP_SECONDS: Final = 10
@@ -57,13 +58,15 @@ def dev_app(settings: Settings) -> FastAPI:
     app = create_app(Tollhouse(settings, clock=clock, transport=catcher))
     app.state.tollhouse_catcher = catcher
     app.include_router(mail_router)
+    # Or a page anywhere, by a name that it points to this machine, could read the caught mails (DNS rebinding).
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]"])
     return app
 
 
 def prepare(data: Path, *, reset: bool) -> Path:
-    """Return the data folder, made if need be, emptied first if wished."""
-    if reset and data.exists():
-        shutil.rmtree(data)
+    """Return the data folder, made if need be; to reset it forgets our own files and touches nobody else's."""
+    for name in OWN_FILES if reset else ():
+        (data / name).unlink(missing_ok=True)
     data.mkdir(parents=True, exist_ok=True)
     return data
 

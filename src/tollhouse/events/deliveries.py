@@ -17,7 +17,7 @@ from tollhouse.events.tables import deliveries as table
 
 LEASE_US: Final = 90 * SECOND  # longer than any one run may last
 RETRY_SECONDS: Final = (5, 30, 120, 600, 1_800, 7_200, 21_600, 86_400, 152_000)  # 10 tries over 75 hours
-MAIL_RETRY_SECONDS: Final = (2, 5, 10, 20) + (30,) * 30  # until the link in it expires
+MAIL_RETRY_SECONDS: Final = (2, 5, 10, 20) + (30,) * 160  # until the link in it expires, an hour at most
 JITTER: Final = 0.2
 HOST: Final = "host: "  # begins the reason when the mail server, not the mailbox, is at fault
 FINISHED_KEPT_US: Final = 30 * DAY
@@ -134,12 +134,20 @@ RELEASE: Final = Statement(
     .values(due_at=bindparam("now"), lease=None, attempts=table.c.attempts - 1),
     str,
 )
+# One mailbox that its server stalls or refuses oddly says nothing of the mail server, as long as others get theirs.
+_got_through = table.alias("got_through")
+_mail_got_through = exists().where(
+    _got_through.c.status == DELIVERED,
+    _got_through.c.finished_at > bindparam("lately"),
+    _got_through.c.subscriber == "mail",
+)
 MAIL_WAITS_SINCE: Final = Statement(
     select(func.min(table.c.created_at)).where(
         table.c.subscriber == "mail",
         is_waiting(table),
         table.c.due_at > 0,  # always so, and what makes SQLite take the index of what is due, not of all that waits
         or_(table.c.reason.is_(None), table.c.reason.like(HOST + "%")),
+        ~_mail_got_through,
     ),
     oldest_or_none,
 )

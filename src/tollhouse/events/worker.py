@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 from sqlalchemy import bindparam, exists, select
 
-from tollhouse.clock import SECOND, Clock
+from tollhouse.clock import MINUTE, SECOND, Clock
 from tollhouse.db import Database, Statement
 from tollhouse.errors import DatabaseUnavailable, TollhouseError
 from tollhouse.events import deliveries
@@ -24,6 +24,7 @@ from tollhouse.telemetry import metrics
 
 log = structlog.get_logger()
 
+MAIL_SILENCE_US: Final = 2 * MINUTE  # so long without any mail delivered, waiting ones are the mail server's doing
 POLL_SECONDS: Final = 1.0
 LEARN_SECONDS: Final = 10.0
 REFRESH_SECONDS: Final = 3_600.0
@@ -105,7 +106,9 @@ class Worker:
             loop_time = asyncio.get_running_loop().time()
             try:
                 self._wake(await self._db.fetch_all(DUE_SUBSCRIBERS, now=self._clock.now_us()))
-                self._outbox.mail_waits_since = await self._db.fetch_one(deliveries.MAIL_WAITS_SINCE)
+                self._outbox.mail_waits_since = await self._db.fetch_one(
+                    deliveries.MAIL_WAITS_SINCE, lately=self._clock.now_us() - MAIL_SILENCE_US
+                )
                 metrics.mail_wait.set(lag_seconds(self._outbox, self._clock))
                 if loop_time - refreshed_at > REFRESH_SECONDS:
                     await self._outbox.refresh()

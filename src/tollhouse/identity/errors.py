@@ -32,6 +32,10 @@ class LinkInvalid(RequestError):
     code = "magic_link_invalid"
 
 
+class LinkElsewhere(LinkInvalid):
+    """Go back to the browser where you began, and type the code from the mail there."""
+
+
 class LinkExpired(RequestError):
     """This link has expired."""
 

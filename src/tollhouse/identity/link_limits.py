@@ -32,7 +32,8 @@ SWEEP: Final = Statement(delete(table).where(table.c.seen_at < bindparam("before
 async def take(run: Runtime, *, address_digest: bytes, browser: bytes, ip: str) -> None:
     """Take one mail from every limit that applies; raise `RateLimited` and take nothing if one is reached.
 
-    A browser that has signed in to this address before draws on a bucket of its own, which no stranger's flood reaches.
+    A browser that has signed in to this address before draws on a bucket of its own, which no stranger's flood reaches,
+    not even one from behind the same IP.
     """
     settings = run.settings
     pair = run.keys.digest_pair(browser, address_digest)
@@ -44,11 +45,11 @@ async def take(run: Runtime, *, address_digest: bytes, browser: bytes, ip: str) 
     who = pair.hex() if known else f"{address}@{network}"
     per_ip = settings.limit_mails_per_ip_per_hour * (10 if settings.mode == "dev" else 1)
     limits = [
-        Limit("mails_ip", network, per_ip, HOUR_SECONDS),
         Limit("mails_gap", who, 1, settings.limit_mail_gap_seconds),
         Limit("mails_address_network", who, settings.limit_mails_per_address_and_network_per_hour, HOUR_SECONDS),
     ]
     if not known:
+        limits.append(Limit("mails_ip", network, per_ip, HOUR_SECONDS))
         limits.append(Limit("mails_address", address, settings.limit_mails_per_address_per_hour, HOUR_SECONDS))
     await take_limits(run.db, limits, now_us=run.now_us)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import json
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,7 +40,6 @@ class MagicLink:
     address_digest: bytes
     email: bytes | None
     email_for_browser: bytes | None
-    next: str
     created_at: int
     expires_at: int
     used_at: int | None
@@ -63,6 +63,7 @@ class Opened:
 
     link: MagicLink
     email: str
+    next_url: str
     same_browser: bool
 
 
@@ -74,8 +75,7 @@ END_OLDER: Final = Statement(
     .where(
         table.c.browser_hash == bindparam("browser_hash"),
         table.c.ended_at.is_(None),
-        table.c.used_at.is_(None),
-        table.c.code_used_at.is_(None),
+        table.c.code_used_at.is_(None),  # one that was used elsewhere ends too: its code would be the second one alive
     )
     .values(ended_at=bindparam("created_at"), email=None, email_for_browser=None),
     str,
@@ -85,7 +85,7 @@ ADD: Final = Statement(
         {
             "id": bindparam("link_id"),
             **{name: bindparam(name) for name in ("token_hash", "code_hash", "browser_hash", "address_digest")},
-            **{name: bindparam(name) for name in ("email", "email_for_browser", "next", "created_at", "expires_at")},
+            **{name: bindparam(name) for name in ("email", "email_for_browser", "created_at", "expires_at")},
             "code_tries": 0,
         }
     ),
@@ -138,15 +138,15 @@ async def request(run: Runtime, *, email: str, next_url: str, browser: str, ip: 
     link_id = create_id("mgl", now)
     delivery_id = create_id("dlv", now)
     expires_at = now + run.settings.magic_link_lifetime_seconds * SECOND
+    content = json.dumps([email, next_url]).encode()
     row = {
         "link_id": link_id,
         "token_hash": digest(secret),
         "code_hash": run.keys.digest_code(code, link_id=link_id),
         "browser_hash": browser_hash(browser),
         "address_digest": address_digest,
-        "email": seal(token_key(secret), email.encode(), context=link_id),
-        "email_for_browser": seal(browser_key(browser), email.encode(), context=link_id),
-        "next": next_url,
+        "email": seal(token_key(secret), content, context=link_id),
+        "email_for_browser": seal(browser_key(browser), content, context=link_id),
         "created_at": now,
         "expires_at": expires_at,
     }
@@ -178,8 +178,8 @@ async def look_up(run: Runtime, *, token: str, browser: str | None) -> Opened:
         raise problem
     if link.email is None:
         raise LinkUsed
-    email = open_sealed(token_key(secret), link.email, context=link.id).decode()
-    return Opened(link, email, is_same_browser(link, browser))
+    email, next_url = open_content(token_key(secret), link.email, link)
+    return Opened(link, email, next_url, is_same_browser(link, browser))
 
 
 async def preview(run: Runtime, *, token: str, browser: str | None) -> Opened:
@@ -209,7 +209,7 @@ async def expired_address(run: Runtime, *, token: str, browser: str | None) -> t
     link = None if secret is None else await run.db.fetch_one(FIND, token_hash=digest(secret))
     if secret is None or link is None or link.email is None or not is_renewable(link, browser, run.now_us):
         raise LinkInvalid("This link cannot be renewed here. Ask for a new one.")
-    return open_sealed(token_key(secret), link.email, context=link.id).decode(), link.next
+    return open_content(token_key(secret), link.email, link)
 
 
 def is_renewable(link: MagicLink, browser: str | None, now_us: int) -> bool:
@@ -224,7 +224,13 @@ def is_same_browser(link: MagicLink, browser: str | None) -> bool:
 
 def is_elsewhere(run: Runtime, opened: Opened) -> bool:
     """Whether only the browser that began this sign-in can go on with it."""
-    return not opened.same_browser and redirects.begins_elsewhere(run.settings, opened.link.next)
+    return not opened.same_browser and redirects.begins_elsewhere(run.settings, opened.next_url)
+
+
+def open_content(key: bytes, sealed: bytes, link: MagicLink) -> tuple[str, str]:
+    """Return `(email, next_url)`; where a sign-in leads is sealed too, for an OIDC request names the address in it."""
+    email, next_url = json.loads(open_sealed(key, sealed, context=link.id))
+    return email, next_url
 
 
 def token_key(secret: bytes) -> bytes:

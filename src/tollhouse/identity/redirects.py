@@ -23,12 +23,21 @@ def parse(settings: Settings, wanted: object) -> str:
         return settings.url + DEFAULT
     if not isinstance(wanted, str) or len(wanted) > LENGTH_MAX or not PLAIN.fullmatch(wanted):
         raise NextInvalid
+    if has_dot_segments(wanted):
+        raise NextInvalid
     if wanted.startswith("/") and not wanted.startswith("//"):
         return settings.url + wanted
     for origin in (settings.url, *settings.app_origins):
         if wanted == origin or wanted.startswith((origin + "/", origin + "?", origin + "#")):
             return wanted
     raise NextInvalid
+
+
+def has_dot_segments(url: str) -> bool:
+    """Whether a browser would tidy the path up, and so ask for another one than is written here."""
+    path = re.split("[?#]", url.partition("://")[2] or url, maxsplit=1)[0].lower()
+    segments = path.replace("%2e", ".").split("/")[1:]
+    return "." in segments or ".." in segments
 
 
 def begins_elsewhere(settings: Settings, url: str) -> bool:

@@ -177,7 +177,7 @@ async def _ways_on_from_expired(run: Runtime, token: str, client: Client) -> lis
 async def type_code(request: Request) -> Response:
     """Turn the code of this browser's newest mail into a session, once."""
     web, run = web_of(request), run_of(request)
-    code = text_field(await read_fields(request), "code").replace(" ", "")
+    code = text_field(await read_fields(request), "code")
     await _limit_tries(request)
     client = web.client_of(request)
     try:
@@ -216,4 +216,5 @@ async def _limit_tries(request: Request) -> None:
     """Bound what one network can ask and try; a 256-bit token needs no such limit, but the machine does."""
     run = run_of(request)
     per_minute = run.settings.limit_token_tries_per_ip_per_minute * (10 if run.settings.mode == "dev" else 1)
-    await run.flood.per_minute("token_tries", network_of(web_of(request).ip_of(request)), per_minute)
+    network = run.keys.digest_network(network_of(web_of(request).ip_of(request)))
+    await run.flood.per_minute("token_tries", network, per_minute)

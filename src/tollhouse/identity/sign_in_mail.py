@@ -62,6 +62,8 @@ def runner(run: Runtime, transport: Transport) -> Callable[[Delivery], Awaitable
         except MailInvalid as error:
             raise GiveUp(error.detail) from error
         except MailDeferred as error:
+            if error.may_have_been_sent and delivery.attempts > 1:  # two may be there already; a third is no help
+                raise GiveUp("It left twice without an answer: " + error.detail) from error
             raise Retry(("" if is_about_recipient(error) else HOST) + error.detail) from error
         metrics.links.labels(outcome="mailed").inc()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -13,17 +14,18 @@ from tollhouse.db import Statement, Together, Transaction
 from tollhouse.errors import TollhouseError
 from tollhouse.failpoints import reach
 from tollhouse.identity import link_limits, magic_links, sessions, users
-from tollhouse.identity.errors import CodeInvalid, CodeLocked, LinkUsed
-from tollhouse.identity.magic_links import COLUMNS, MagicLink, browser_hash, browser_key
+from tollhouse.identity.errors import CodeInvalid, CodeLocked, LinkElsewhere, LinkUsed
+from tollhouse.identity.magic_links import COLUMNS, MagicLink, browser_hash, browser_key, open_content
 from tollhouse.identity.tables import magic_links as table
 from tollhouse.runtime import Runtime
-from tollhouse.signing.sealing import open_sealed
 from tollhouse.signing.tokens import create_token, digest, parse_token
 from tollhouse.telemetry import metrics
 
 log = structlog.get_logger()
 
 CODE_TRIES_MAX: Final = 5
+CODE: Final = re.compile("[0-9]{6}")
+CODE_SEPARATORS: Final = " -\u00a0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +78,12 @@ LET_IN: Final = Together(sessions.END_BY_SECRET, sessions.ADD, link_limits.REMEM
 async def redeem(run: Runtime, *, token: str, client: Client) -> SignedIn:
     """Sign in by the link; of any number at once, one gets a session.
 
-    Raises `LinkInvalid`, `LinkExpired`, `LinkUsed`, `UserBlocked`, `SignUpClosed`.
+    Raises `LinkInvalid`, `LinkElsewhere`, `LinkExpired`, `LinkUsed`, `UserBlocked`, `SignUpClosed`.
     """
     try:
         opened = await magic_links.look_up(run, token=token, browser=client.browser)
+        if magic_links.is_elsewhere(run, opened):
+            raise LinkElsewhere
         signed_in = await run.db.transact(_redeem, run, opened, client, sessions.prepare(run, email=opened.email))
     except TollhouseError as error:
         _count("link", error)
@@ -100,7 +104,7 @@ async def _redeem(
     )
     if not used:
         raise LinkUsed
-    return await _sign_in(tx, run, link, client, fresh)
+    return await _sign_in(tx, run, link, client, fresh, opened.next_url)
 
 
 async def type_code(run: Runtime, *, code: str, client: Client) -> SignedIn:
@@ -110,8 +114,8 @@ async def type_code(run: Runtime, *, code: str, client: Client) -> SignedIn:
     """
     try:
         link = await _check_code(run, code, client.browser)
-        email = open_sealed(browser_key(client.browser or ""), link.email_for_browser or b"", context=link.id).decode()
-        signed_in = await run.db.transact(_use_code, run, link, client, sessions.prepare(run, email=email))
+        email, next_url = open_content(browser_key(client.browser or ""), link.email_for_browser or b"", link)
+        signed_in = await run.db.transact(_use_code, run, link, client, sessions.prepare(run, email=email), next_url)
     except TollhouseError as error:
         _count("code", error)
         raise
@@ -124,7 +128,7 @@ async def pending_address(run: Runtime, browser: str | None) -> str | None:
     link = await run.db.fetch_one(NEWEST, browser=asking, now=run.now_us) if asking else None
     if link is None or link.email_for_browser is None:
         return None
-    return open_sealed(browser_key(browser or ""), link.email_for_browser, context=link.id).decode()
+    return open_content(browser_key(browser or ""), link.email_for_browser, link)[0]
 
 
 async def _check_code(run: Runtime, code: str, browser: str | None) -> MagicLink:
@@ -135,12 +139,15 @@ async def _check_code(run: Runtime, code: str, browser: str | None) -> MagicLink
         raise CodeInvalid("No mail was asked for in this browser lately. Ask for a new one here.", tries_left=0)
     if link.code_tries >= CODE_TRIES_MAX:
         raise CodeLocked(tries_left=0)
+    digits = "".join(char for char in code if char not in CODE_SEPARATORS)
+    if not CODE.fullmatch(digits):  # a slip of the finger, no guess: it costs no try
+        raise CodeInvalid("A code has six digits.", tries_left=CODE_TRIES_MAX - link.code_tries)
     tries = await run.db.write_one(COUNT_TRY, link_id=link.id, now=run.now_us)
     if tries is None:
         raise CodeLocked(tries_left=0)
     # Behind the link's own count, so that one mail draws five from the day's tries and no more, however many at once.
     await link_limits.take_code_try(run, address_digest=link.address_digest, browser=asking)
-    if not hmac.compare_digest(run.keys.digest_code(code, link_id=link.id), link.code_hash):
+    if not hmac.compare_digest(run.keys.digest_code(digits, link_id=link.id), link.code_hash):
         last = (
             "This is not the code from the newest mail, and it was the last try." if tries == CODE_TRIES_MAX else None
         )
@@ -149,18 +156,18 @@ async def _check_code(run: Runtime, code: str, browser: str | None) -> MagicLink
 
 
 async def _use_code(
-    tx: Transaction, run: Runtime, link: MagicLink, client: Client, fresh: sessions.Prepared
+    tx: Transaction, run: Runtime, link: MagicLink, client: Client, fresh: sessions.Prepared, next_url: str
 ) -> SignedIn:
     used = await tx.fetch_one(USE_CODE, link_id=link.id, now=run.now_us)
     if used is None:
         raise CodeInvalid("This code was just used.", tries_left=0)
     if used.link_session_id is not None:  # one mail, one living session: whoever opened the link loses theirs
         await tx.execute(sessions.END, session_id=used.link_session_id)
-    return await _sign_in(tx, run, link, client, fresh)
+    return await _sign_in(tx, run, link, client, fresh, next_url)
 
 
 async def _sign_in(
-    tx: Transaction, run: Runtime, link: MagicLink, client: Client, fresh: sessions.Prepared
+    tx: Transaction, run: Runtime, link: MagicLink, client: Client, fresh: sessions.Prepared, next_url: str
 ) -> SignedIn:
     user, is_new = await users.sign_in(tx, run, link.address_digest)
     session = replace(fresh.session, user_id=user.id)
@@ -176,7 +183,7 @@ async def _sign_in(
     happened = [("user.created", {"user_id": user.id})] if is_new else []
     await run.outbox.emit(tx, *happened, ("user.signed_in", facts), user_id=user.id)
     reach("redeem.before_commit")
-    return SignedIn(session, fresh.secret, browser, link.next)
+    return SignedIn(session, fresh.secret, browser, next_url)
 
 
 def _done(run: Runtime, way: Literal["link", "code"], signed_in: SignedIn) -> SignedIn:

@@ -27,9 +27,8 @@ magic_links: Final = Table(
     Column("code_tries", Integer, nullable=False),
     Column("browser_hash", LargeBinary, nullable=False),
     Column("address_digest", LargeBinary, nullable=False),
-    Column("email", LargeBinary),  # sealed under the token
-    Column("email_for_browser", LargeBinary),  # sealed under the asking browser's secret
-    Column("next", Text),
+    Column("email", LargeBinary),  # with the page to go to, sealed under the token
+    Column("email_for_browser", LargeBinary),  # the same, sealed under the asking browser's secret
     Column("created_at", BigInteger, nullable=False),
     Column("expires_at", BigInteger, nullable=False),
     Column("used_at", BigInteger),  # the link's own use

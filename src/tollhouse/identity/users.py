@@ -149,9 +149,9 @@ async def erase(run: Runtime, user_id: str) -> bool:
 
     async def work(tx: Transaction) -> bool:
         address_digest = await tx.fetch_one(DIGEST, user_id=user_id)
+        await tx.execute(ERASE_LINKS, digest=address_digest)  # first, as a sign-in takes link and then user
         if not await tx.execute(ERASE, user_id=user_id):
             return False
-        await tx.execute(ERASE_LINKS, digest=address_digest)
         await tx.execute(ERASE_INVITATION, digest=address_digest)
         await run.outbox.emit(tx, ("user.erased", {"user_id": user_id}), user_id=user_id)
         return True

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import structlog
 from starlette.requests import Request
 
 from tollhouse.errors import TollhouseError
@@ -23,6 +24,8 @@ from tollhouse.pages.ways_on import actions_for
 from tollhouse.runtime import Runtime
 from tollhouse.settings import Settings
 from tollhouse.signing.tokens import parse_token
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ class Web:
     def error(self, request: Request, error: TollhouseError, *, actions: Sequence[Action] | None = None) -> Reply:
         """Return an error as a page for a person and as problem details for a program."""
         request_id = request_id_of(request.scope)
+        if error.status >= 500:
+            log.error("request_failed", code=error.code, detail=error.detail, exc_info=error.__cause__)
         if not wants_html(request):
             return reply_problem(error, request_id)
         return self.page(
@@ -66,7 +71,7 @@ class Web:
             status=error.status,
             headers=headers_of(error),
             title=TITLES_OF_CODES.get(error.code) or TITLES.get(error.status, TITLES[500]),
-            message=error.detail,
+            message=error.public_detail,
             actions=actions_for(error) if actions is None else actions,
             request_id=request_id if error.status >= 500 else None,
         )

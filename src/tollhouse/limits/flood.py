@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import structlog
 from limits import RateLimitItem, RateLimitItemPerMinute, RateLimitItemPerSecond
-from limits.aio.storage import MemoryStorage, RedisStorage
+from limits.aio.storage import RedisStorage
 from limits.aio.strategies import FixedWindowRateLimiter
 
 from tollhouse.errors import RateLimited, SettingsError
@@ -19,6 +19,7 @@ from tollhouse.telemetry import metrics
 log = structlog.get_logger()
 
 REDIS_TIMEOUT_SECONDS: Final = 0.5
+KEYS_MAX: Final = 100_000
 ALONE_SECONDS: Final = 5.0  # for so long nobody waits for a Valkey that did not answer
 
 
@@ -27,7 +28,7 @@ class Flood:
 
     def __init__(self, redis_url: str | None = None) -> None:
         """Count in memory, or in Valkey or Redis where a URL is given."""
-        self._memory = FixedWindowRateLimiter(MemoryStorage())
+        self._memory = Windows()
         self._alone_until = 0.0  # by the monotonic clock
         self._pool: Any = None if redis_url is None else _make_pool(redis_url)
         self._shared = None
@@ -51,7 +52,7 @@ class Flood:
     async def _hit(self, item: RateLimitItem, name: str, key: str) -> None:
         wait_seconds = await self._hit_shared(item, name, key)
         if wait_seconds is None:
-            wait_seconds = await hit(self._memory, item, name, key)
+            wait_seconds = self._memory.hit(f"{name}:{key}", count=item.amount, seconds=item.get_expiry())
         if wait_seconds:
             metrics.limited.labels(limit=name).inc()
             raise RateLimited(retry_after_seconds=wait_seconds)
@@ -68,6 +69,30 @@ class Flood:
             self._alone_until = time.monotonic() + ALONE_SECONDS
             log.warning("shared_limits_unavailable", error=type(error).__name__, counting_alone_seconds=ALONE_SECONDS)
             return None
+
+
+class Windows:
+    """Fixed windows in memory, by the monotonic clock: a jump of the wall clock would leave one open for hours."""
+
+    def __init__(self) -> None:
+        """Start with none."""
+        self._counts: dict[tuple[str, int], tuple[int, int]] = {}  # by key and length: which window, and how many in it
+
+    def hit(self, key: str, *, count: int, seconds: int) -> int:
+        """Count one; return 0 when it is allowed, else in how many seconds the next one will be."""
+        now = time.monotonic()
+        window = int(now // seconds)
+        if len(self._counts) >= KEYS_MAX:
+            self._forget(now)
+        last, counted = self._counts.get((key, seconds), (window, 0))
+        counted = counted + 1 if last == window else 1
+        self._counts[key, seconds] = (window, counted)
+        return 0 if counted <= count else max(1, math.ceil((window + 1) * seconds - now))
+
+    def _forget(self, now: float) -> None:
+        """Keep the windows that are still open; if those alone are too many, begin anew rather than grow."""
+        still_open = {slot: kept for slot, kept in self._counts.items() if kept[0] == int(now // slot[1])}
+        self._counts = still_open if len(still_open) < KEYS_MAX else {}
 
 
 async def hit(limiter: FixedWindowRateLimiter, item: RateLimitItem, name: str, key: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import secrets
@@ -26,6 +27,7 @@ from tollhouse.telemetry import metrics
 log = structlog.get_logger()
 
 BODY_BYTES_MAX: Final = 64 * 1024
+BODY_SECONDS_MAX: Final = 10.0
 PROCESS_ID: Final = secrets.token_hex(4)  # random once: a system call for every request costs more than its use
 _count = itertools.count()
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -35,6 +37,13 @@ NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 NOT_LOGGED: Final = ("/health/", "/metrics", "/auth/static/")
 CORS_METHODS: Final = b"GET, POST, DELETE"
 CORS_HEADERS: Final = b"authorization, content-type, idempotency-key"
+
+
+class BodyTooSlow(RequestError):
+    """The body of the request did not arrive in time."""
+
+    code = "body_too_slow"
+    status = 408
 
 
 class CrossSiteRequest(Forbidden):
@@ -159,16 +168,23 @@ class Edge:
 
 
 class BoundedBody:
-    """`receive` that stops at a bound, whatever length the headers promised."""
+    """`receive` that stops at a size and at a time, whatever length the headers promised."""
 
     def __init__(self, receive: Receive, bytes_max: int) -> None:
-        """Read at most so many bytes."""
+        """Read at most so many bytes, for at most `BODY_SECONDS_MAX` from the first question on."""
         self._receive = receive
         self._left = bytes_max
+        self._deadline: float | None = None
 
     async def __call__(self) -> Message:
-        """Return the next message; raise `BodyTooLarge` beyond the bound."""
-        message = await self._receive()
+        """Return the next message; raise `BodyTooLarge` or `BodyTooSlow` beyond the bounds."""
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS_MAX
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            raise BodyTooSlow from None
         self._left -= len(message.get("body", b""))
         if self._left < 0:
             raise BodyTooLarge

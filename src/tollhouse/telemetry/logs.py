@@ -14,7 +14,7 @@ import structlog
 # The last net, not the first: nothing of this kind is ever given to the logger on purpose.
 ADDRESS: Final = re.compile(r"[^\s@<>\"'=,;:]+@[^\s@<>\"',;:]+\.[^\s@<>\"',;:]+")
 TOKEN: Final = re.compile(
-    r"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]{43}|th_sk_\w+|sk_(?:live|test)_\w+|whsec_\S+)(?![A-Za-z0-9_-])"
+    r"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]{43,}|th_sk_\w+|sk_(?:live|test)_\w+|whsec_\S+)(?![A-Za-z0-9_-])"
 )
 TOKEN_LENGTH_MIN: Final = 43
 SECRET_MARKS: Final = ("sk_", "whsec_")

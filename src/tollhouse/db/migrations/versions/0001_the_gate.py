@@ -111,7 +111,6 @@ def upgrade() -> None:
         sa.Column("address_digest", sa.LargeBinary(), nullable=False),
         sa.Column("email", sa.LargeBinary(), nullable=True),
         sa.Column("email_for_browser", sa.LargeBinary(), nullable=True),
-        sa.Column("next", sa.Text(), nullable=True),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.Column("used_at", sa.BigInteger(), nullable=True),
