@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 from fastapi import APIRouter, FastAPI
+from fastapi.exception_handlers import http_exception_handler
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -31,7 +32,7 @@ from tollhouse.mail.errors import MailInvalid
 from tollhouse.mail.smtp import SmtpSettings, SmtpTransport
 from tollhouse.mail.transport import MemoryTransport, Transport
 from tollhouse.pages.csrf import SAFE_METHODS, is_allowed
-from tollhouse.pages.edge import CrossSiteRequest, Edge, EdgeRules
+from tollhouse.pages.edge import CrossSiteRequest, Edge, EdgeRules, is_ours
 from tollhouse.pages.routing import fixed_routes
 from tollhouse.pages.static import router as static_router
 from tollhouse.runtime import Runtime
@@ -82,6 +83,7 @@ class Tollhouse:
         self.handlers = Handlers()
         self.web = Web.of(self.settings)
         error_reports.configure(self.settings.sentry_dsn)
+        self.serves_alone = False  # as an application of its own, where every path is ours
         self._runtime: Runtime | None = None
 
     def _make_transport(self) -> Transport:
@@ -118,6 +120,7 @@ class Tollhouse:
         for router in routers:
             app.include_router(router)
         app.add_exception_handler(TollhouseError, reply_error)
+        app.add_exception_handler(HTTPException, self._reply_http_error(app))
         rules = EdgeRules(
             prefixes=PREFIXES,
             without_cookies=WITHOUT_COOKIES,
@@ -138,6 +141,17 @@ class Tollhouse:
                     yield state
 
         app.router.lifespan_context = lifespan
+
+    def _reply_http_error(self, app: FastAPI) -> Callable[[Request, Exception], Any]:
+        """Return what answers the framework's refusals: ours on our paths, what the host has set up on its own."""
+        of_the_host: Any = app.exception_handlers.get(HTTPException, http_exception_handler)
+
+        async def reply(request: Request, error: Exception) -> Response:
+            if is_ours(request.scope["path"], PREFIXES) or self.serves_alone:
+                return await reply_http_error(request, error)
+            return await of_the_host(request, error)
+
+        return reply
 
     def _routers(self) -> list[APIRouter]:
         gate = [sign_in_routes.router, session_routes.router] if self.settings.has_gate else []
@@ -227,6 +241,6 @@ def create_app(toll: Tollhouse | None = None) -> FastAPI:
     toll = toll or Tollhouse()
     docs = "/docs" if toll.settings.mode == "dev" else None
     app = FastAPI(title="Tollhouse", docs_url=docs, redoc_url=None, openapi_url="/openapi.json" if docs else None)
-    app.add_exception_handler(HTTPException, reply_http_error)
+    toll.serves_alone = True
     toll.install(app)
     return app

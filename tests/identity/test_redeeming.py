@@ -170,3 +170,21 @@ async def test_the_link_works_in_a_browser_that_never_asked(kit: TestKit):
     reply = await phone.open_link(await kit.mail_to("alice@example.com"))
     assert reply.status_code == 200
     assert {cookie.name for cookie in phone.cookies.jar} == {"__Host-tollhouse", "__Host-tollhouse-browser"}
+
+
+async def test_a_sign_in_begun_by_a_client_is_not_finished_in_another_browser(kit: TestKit):
+    asking = kit.new_browser()
+    await asking.ask_for_link("alice@example.com", next="/oauth/authorize?client_id=app&state=1")
+    mail = await kit.mail_to("alice@example.com")
+    refused = await kit.new_browser().open_link(mail)
+    assert (refused.status_code, refused.json()["code"]) == (400, "magic_link_invalid")
+    assert "type the code" in refused.json()["detail"]
+    assert (await asking.type_code(mail.code)).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/x/../oauth/authorize?a=1", "/./oauth/authorize", "/x/%2e%2E/oauth/authorize?a", "/.."]
+)
+async def test_no_path_that_a_browser_tidies_up_is_taken(kit: TestKit, path: str):
+    reply = await kit.new_browser().ask_for_link("alice@example.com", next=path)
+    assert (reply.status_code, reply.json()["code"]) == (422, "next_invalid")

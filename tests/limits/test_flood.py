@@ -15,7 +15,7 @@ from tests.hostile.gate import ask, running
 from tests.support.valkey import ValkeyServer
 from tollhouse.errors import RateLimited
 from tollhouse.limits import Flood
-from tollhouse.limits.flood import REDIS_TIMEOUT_SECONDS
+from tollhouse.limits.flood import KEYS_MAX, REDIS_TIMEOUT_SECONDS, Windows
 
 COUNT = 5
 
@@ -140,3 +140,21 @@ async def test_people_still_get_their_mail_when_valkey_dies(migrated_database_ur
         assert statuses.count(202) <= 9, "not open: at most three a second, and the burst takes less than three"
         refused = next(reply for reply in replies if reply.status_code == 429)
         assert int(refused.headers["retry-after"]) >= 1
+
+
+async def test_a_wall_clock_set_back_closes_no_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    flood = Flood()
+    await flood.per_second("asked", "somebody", 1)
+    await asyncio.sleep(1.01)
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now - 3_600)
+    await flood.per_second("asked", "somebody", 1)
+    await asyncio.sleep(1.01)
+    await flood.per_second("asked", "somebody", 1)
+
+
+async def test_the_windows_of_a_flood_of_keys_are_forgotten() -> None:
+    windows = Windows()
+    for number in range(KEYS_MAX + 10):
+        assert windows.hit(str(number), count=1, seconds=60) == 0
+    assert len(windows._counts) <= KEYS_MAX

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tollhouse.pages.edge import BODY_BYTES_MAX
+from tollhouse.pages.bodies import BODY_BYTES_MAX
 from tollhouse.testing import TestKit
 
 FORM = {"content-type": "application/x-www-form-urlencoded"}

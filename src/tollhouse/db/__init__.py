@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from tollhouse.db.database import Database, Transaction
 from tollhouse.db.metadata import metadata
-from tollhouse.db.statement import Statement, Together
+from tollhouse.db.statement import BATCH_SIZE, Statement, Together, some
 
 if TYPE_CHECKING:
     from tollhouse.settings import Settings
 
-__all__ = ["Database", "Statement", "Together", "Transaction", "connect", "metadata"]
+__all__ = ["BATCH_SIZE", "Database", "Statement", "Together", "Transaction", "connect", "metadata", "some"]
 
 
 def connect(settings: Settings) -> Database:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
 if TYPE_CHECKING:
     from sqlalchemy import Executable
     from sqlalchemy.engine import Dialect
+
+BATCH_SIZE: Final = 500
 
 Row = TypeVar("Row")
 
@@ -65,6 +67,17 @@ class Statement(Generic[Row]):
         from sqlalchemy.dialects.postgresql import asyncpg
 
         return Compiled(self.core, asyncpg.dialect())
+
+
+def some(key: Any, *conditions: Any) -> tuple[Any, ...]:
+    """Return the conditions for at most `BATCH_SIZE` of the rows that meet these; `key` is the primary key.
+
+    Changing all at once would hold the event loop and locks for long, and then break off at the limit of time.
+    """
+    from sqlalchemy import select
+
+    # Said again outside, for on PostgreSQL a row may change between being chosen and being locked.
+    return key.in_(select(key).where(*conditions).limit(BATCH_SIZE)), *conditions
 
 
 class Together:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from sqlalchemy import and_, bindparam, delete, exists, func, or_, select, update
 
 from tollhouse.clock import DAY, SECOND
-from tollhouse.db import Database, Statement
+from tollhouse.db import Database, Statement, some
 from tollhouse.errors import TollhouseError
 from tollhouse.events.tables import DELIVERED, EXPIRED, FAILED, SKIPPED, WAITING, is_waiting
 from tollhouse.events.tables import deliveries as table
@@ -166,11 +166,14 @@ RETRY: Final = Statement(
 )
 SWEEP: Final = Statement(
     delete(table).where(
-        or_(
-            *(table.c.status == ended for ended in (DELIVERED, EXPIRED, SKIPPED)),
-            and_(table.c.status == FAILED, table.c.event_id.is_(None)),  # a mail, which nobody can retry
-        ),
-        table.c.finished_at < bindparam("before"),
+        *some(
+            table.c.id,
+            or_(
+                *(table.c.status == ended for ended in (DELIVERED, EXPIRED, SKIPPED)),
+                and_(table.c.status == FAILED, table.c.event_id.is_(None)),  # a mail, which nobody can retry
+            ),
+            table.c.finished_at < bindparam("before"),
+        )
     ),
     str,
 )

@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tollhouse.clock import DAY, HOUR, Clock
-from tollhouse.db import Database, Statement, Transaction
+from tollhouse.db import Database, Statement, Transaction, some
 from tollhouse.events.tables import FAILED, WAITING, deliveries, events, is_waiting, sequences, subscribers
 from tollhouse.signing.tokens import create_id
 
@@ -87,7 +87,9 @@ SUBSCRIPTIONS: Final = Statement(select(subscribers.c.name, subscribers.c.event_
 _undone = exists().where(
     deliveries.c.event_id == events.c.id, or_(deliveries.c.status == WAITING, deliveries.c.status == FAILED)
 )
-SWEEP: Final = Statement(delete(events).where(events.c.created_at < bindparam("before"), ~_undone), Event)
+SWEEP: Final = Statement(
+    delete(events).where(*some(events.c.id, events.c.created_at < bindparam("before"), ~_undone)), Event
+)
 
 
 def mail_row(*, delivery_id: str, sealed: bytes, expires_at: int, now_us: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tollhouse.clock import DAY
-from tollhouse.db import Statement
+from tollhouse.db import Statement, some
 from tollhouse.identity.tables import browsers as table
 from tollhouse.limits import Limit
 from tollhouse.limits import take as take_limits
@@ -26,7 +26,7 @@ REMEMBER: Final = Statement(
     .on_conflict_do_update(index_elements=["pair_digest"], set_={"seen_at": bindparam("now")}),
     int,
 )
-SWEEP: Final = Statement(delete(table).where(table.c.seen_at < bindparam("before")), int)
+SWEEP: Final = Statement(delete(table).where(*some(table.c.pair_digest, table.c.seen_at < bindparam("before"))), int)
 
 
 async def take(run: Runtime, *, address_digest: bytes, browser: bytes, ip: str) -> None:

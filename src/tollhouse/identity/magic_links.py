@@ -11,7 +11,7 @@ import structlog
 from sqlalchemy import BigInteger, and_, bindparam, case, delete, insert, select, update
 
 from tollhouse.clock import DAY, SECOND
-from tollhouse.db import Statement, Together
+from tollhouse.db import Statement, Together, some
 from tollhouse.errors import TollhouseError
 from tollhouse.events import outbox
 from tollhouse.failpoints import reach
@@ -108,11 +108,11 @@ USE: Final = Statement(
 )
 FORGET_CODES: Final = Statement(
     update(table)
-    .where(table.c.expires_at <= bindparam("now"), table.c.email_for_browser.is_not(None))
+    .where(*some(table.c.id, table.c.expires_at <= bindparam("now"), table.c.email_for_browser.is_not(None)))
     .values(email_for_browser=None),
     str,
 )
-SWEEP: Final = Statement(delete(table).where(table.c.expires_at <= bindparam("before")), str)
+SWEEP: Final = Statement(delete(table).where(*some(table.c.id, table.c.expires_at <= bindparam("before"))), str)
 
 
 def browser_hash(browser: str | None) -> bytes:

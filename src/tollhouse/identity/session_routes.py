@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import structlog
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,6 +19,8 @@ from tollhouse.identity.web import run_of, web_of
 from tollhouse.pages.bodies import is_json, read_fields, wants_html
 from tollhouse.pages.replies import Reply, redirect, reply_json
 from tollhouse.pages.routing import PlainRoute, problems
+
+log = structlog.get_logger()
 
 router: Final = APIRouter(route_class=PlainRoute, tags=["Sessions"])
 
@@ -153,6 +156,7 @@ async def delete_account(request: Request) -> Response:
     if (await read_fields(request)).get("confirm") != "yes":
         return redirect(web.settings.url + "/account/delete")
     await users.erase(run, session.user_id)
+    log.info("account_deleted", user_id=session.user_id)
     gone = web.session_cookie.clear()
     return reply_json({}, headers=(gone,)) if is_json(request) else web.page("account_deleted.html", headers=(gone,))
 

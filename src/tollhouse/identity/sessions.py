@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import BigInteger, and_, bindparam, delete, insert, select, update
 
 from tollhouse.clock import MINUTE, SECOND
-from tollhouse.db import Statement
+from tollhouse.db import Statement, some
 from tollhouse.errors import DatabaseUnavailable, NotSignedIn
 from tollhouse.identity.tables import sessions as table
 from tollhouse.runtime import Runtime
@@ -83,8 +83,8 @@ END_OTHERS: Final = Statement(
     delete(table).where(table.c.user_id == bindparam("owner"), table.c.id != bindparam("kept")), str
 )
 END_ALL: Final = Statement(delete(table).where(table.c.user_id == bindparam("owner")), str)
-SWEEP_EXPIRED: Final = Statement(delete(table).where(table.c.expires_at <= bindparam("now")), str)
-SWEEP_IDLE: Final = Statement(delete(table).where(table.c.seen_at <= bindparam("idle_since")), str)
+SWEEP_EXPIRED: Final = Statement(delete(table).where(*some(table.c.id, table.c.expires_at <= bindparam("now"))), str)
+SWEEP_IDLE: Final = Statement(delete(table).where(*some(table.c.id, table.c.seen_at <= bindparam("idle_since"))), str)
 
 
 def prepare(run: Runtime, *, email: str) -> Prepared:
@@ -149,19 +149,24 @@ async def list_of(run: Runtime, user_id: str) -> list[SessionRow]:
 
 async def end(run: Runtime, session_id: str, *, user_id: str) -> bool:
     """End one of a user's sessions from the next request on; return whether it was theirs and alive."""
-    return bool(await run.db.write(END_OWN, session_id=session_id, owner=user_id))
+    ended = bool(await run.db.write(END_OWN, session_id=session_id, owner=user_id))
+    log.info("session_ended", user_id=user_id, session_id=session_id, changed=ended)
+    return ended
 
 
 async def end_by_secret(run: Runtime, secret: str | None) -> None:
     """End the session of a cookie, if there is one."""
     token = parse_token(secret)
     if token is not None:
-        await run.db.write(END_BY_SECRET, ended_secret_hash=digest(token))
+        ended = await run.db.write(END_BY_SECRET, ended_secret_hash=digest(token))
+        log.info("signed_out", changed=bool(ended))
 
 
 async def end_others(run: Runtime, *, user_id: str, kept: str) -> int:
     """End all of a user's sessions but one; return how many."""
-    return await run.db.write(END_OTHERS, owner=user_id, kept=kept)
+    ended = await run.db.write(END_OTHERS, owner=user_id, kept=kept)
+    log.info("other_sessions_ended", user_id=user_id, kept=kept, count=ended)
+    return ended
 
 
 def is_fresh(run: Runtime, session: Session) -> bool:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from tollhouse.db import Statement
+from tollhouse.db import Statement, some
 from tollhouse.identity.tables import suppressions as table
 from tollhouse.runtime import Runtime
 
@@ -36,7 +36,9 @@ ADD: Final = Statement(
     Suppression,
 )
 REMOVE: Final = Statement(delete(table).where(table.c.address_digest == bindparam("digest")), Suppression)
-SWEEP: Final = Statement(delete(table).where(table.c.expires_at <= bindparam("now")), Suppression)
+SWEEP: Final = Statement(
+    delete(table).where(*some(table.c.address_digest, table.c.expires_at <= bindparam("now"))), Suppression
+)
 
 
 async def find(run: Runtime, address_digest: bytes) -> Suppression | None:

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Text, bindparam, case, cast, delete, exists, literal, select, union_all
+from sqlalchemy import BigInteger, Text, bindparam, case, cast, delete, exists, literal, select, union_all, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tollhouse.clock import SECOND
-from tollhouse.db import Database, Statement
+from tollhouse.db import Database, Statement, some
 from tollhouse.errors import RateLimited
 from tollhouse.limits.tables import limits as table
 from tollhouse.telemetry import metrics
@@ -96,7 +96,10 @@ TAKING: Final = {count: _taking(count) for count in range(1, 5)}
 FIND: Final = Statement(
     select(table.c.key, table.c.free_at, table.c.tolerance).where(table.c.key == bindparam("key")), LimitRow
 )
-SWEEP: Final = Statement(delete(table).where(table.c.free_at < bindparam("now")), str)
+GIVE_BACK: Final = Statement(
+    update(table).where(table.c.key == bindparam("key")).values(free_at=table.c.free_at - bindparam("interval")), str
+)
+SWEEP: Final = Statement(delete(table).where(*some(table.c.key, table.c.free_at < bindparam("now"))), str)
 
 
 async def take(db: Database, limits: Sequence[Limit], *, now_us: int) -> None:
@@ -111,6 +114,9 @@ async def take(db: Database, limits: Sequence[Limit], *, now_us: int) -> None:
         }
     taken = await db.write_all(TAKING[len(ordered)], **parameters)
     if len(taken) < len(ordered):
+        for limit in ordered:
+            if limit.row_key in taken:  # on PostgreSQL others may have filled one bucket after the statement had looked
+                await db.write(GIVE_BACK, key=limit.row_key, interval=limit.interval_us)
         raise await _refusal(db, ordered, now_us)
 
 

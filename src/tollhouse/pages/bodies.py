@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 from collections.abc import Mapping
@@ -9,11 +10,45 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from starlette.requests import Request
+from starlette.types import Message, Receive
 
-from tollhouse.errors import BodyInvalid
+from tollhouse.errors import BodyInvalid, BodyTooLarge, RequestError
 
+BODY_BYTES_MAX: Final = 64 * 1024
+BODY_SECONDS_MAX: Final = 10.0
 FIELDS_MAX: Final = 30
 SURROGATE: Final = re.compile(r"\\ud[89a-f]", re.IGNORECASE)
+
+
+class BodyTooSlow(RequestError):
+    """The body of the request did not arrive in time."""
+
+    code = "body_too_slow"
+    status = 408
+
+
+class BoundedBody:
+    """`receive` that stops at a size and at a time, whatever length the headers promised."""
+
+    def __init__(self, receive: Receive, bytes_max: int) -> None:
+        """Read at most so many bytes, for at most `BODY_SECONDS_MAX` from the first question on."""
+        self._receive = receive
+        self._left = bytes_max
+        self._deadline: float | None = None
+
+    async def __call__(self) -> Message:
+        """Return the next message; raise `BodyTooLarge` or `BodyTooSlow` beyond the bounds."""
+        if self._deadline is None:
+            self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS_MAX
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                message = await self._receive()
+        except TimeoutError:
+            raise BodyTooSlow from None
+        self._left -= len(message.get("body", b""))
+        if self._left < 0:
+            raise BodyTooLarge
+        return message
 
 
 def is_json(request: Request) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import re
 import secrets
@@ -19,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tollhouse.errors import BodyTooLarge, Forbidden, RequestError, TollhouseError
 from tollhouse.pages import csrf
+from tollhouse.pages.bodies import BODY_BYTES_MAX, BoundedBody
 from tollhouse.pages.malformed import is_malformed
 from tollhouse.pages.replies import Reply
 from tollhouse.pages.routing import PlainRoute
@@ -26,8 +26,6 @@ from tollhouse.telemetry import metrics
 
 log = structlog.get_logger()
 
-BODY_BYTES_MAX: Final = 64 * 1024
-BODY_SECONDS_MAX: Final = 10.0
 PROCESS_ID: Final = secrets.token_hex(4)  # random once: a system call for every request costs more than its use
 _count = itertools.count()
 REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -37,13 +35,6 @@ NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 NOT_LOGGED: Final = ("/health/", "/metrics", "/auth/static/")
 CORS_METHODS: Final = b"GET, POST, DELETE"
 CORS_HEADERS: Final = b"authorization, content-type, idempotency-key"
-
-
-class BodyTooSlow(RequestError):
-    """The body of the request did not arrive in time."""
-
-    code = "body_too_slow"
-    status = 408
 
 
 class CrossSiteRequest(Forbidden):
@@ -70,12 +61,13 @@ class EdgeRules:
     routes: Mapping[tuple[str, str], PlainRoute]  # our routes of fixed path, by method and path
     logs_all: bool  # in development; else only what was refused or failed, for the rest is in the metrics
 
-    def is_ours(self, path: str) -> bool:
-        """Whether a path belongs to Tollhouse; a prefix ends where a segment does, for `/accounts` is the host's."""
-        return any(
-            path.startswith(prefix) and (prefix.endswith("/") or path[len(prefix) :][:1] in ("", "/"))
-            for prefix in self.prefixes
-        )
+
+def is_ours(path: str, prefixes: Collection[str]) -> bool:
+    """Whether a path belongs to Tollhouse; a prefix ends where a segment does, for `/accounts` is the host's."""
+    return any(
+        path.startswith(prefix) and (prefix.endswith("/") or path[len(prefix) :][:1] in ("", "/"))
+        for prefix in prefixes
+    )
 
 
 class Edge:
@@ -100,7 +92,7 @@ class Edge:
         scope["tollhouse.request_id"] = request_id
         bound = structlog.contextvars.bind_contextvars(request_id=request_id, **trace_of(headers))
         try:
-            if self._rules.is_ours(scope["path"]):
+            if is_ours(scope["path"], self._rules.prefixes):
                 await self._serve(scope, receive, send, headers)
             else:
                 await self._app(scope, receive, Sent(send, [(b"x-request-id", request_id.encode())]))
@@ -165,30 +157,6 @@ class Edge:
             (b"access-control-allow-headers", CORS_HEADERS),
             (b"access-control-max-age", b"600"),
         ]
-
-
-class BoundedBody:
-    """`receive` that stops at a size and at a time, whatever length the headers promised."""
-
-    def __init__(self, receive: Receive, bytes_max: int) -> None:
-        """Read at most so many bytes, for at most `BODY_SECONDS_MAX` from the first question on."""
-        self._receive = receive
-        self._left = bytes_max
-        self._deadline: float | None = None
-
-    async def __call__(self) -> Message:
-        """Return the next message; raise `BodyTooLarge` or `BodyTooSlow` beyond the bounds."""
-        if self._deadline is None:
-            self._deadline = asyncio.get_running_loop().time() + BODY_SECONDS_MAX
-        try:
-            async with asyncio.timeout_at(self._deadline):
-                message = await self._receive()
-        except TimeoutError:
-            raise BodyTooSlow from None
-        self._left -= len(message.get("body", b""))
-        if self._left < 0:
-            raise BodyTooLarge
-        return message
 
 
 class Sent:
