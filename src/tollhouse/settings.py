@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, cast
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import (
@@ -174,16 +174,6 @@ class Settings(BaseSettings):
         if problems:
             raise SettingsError(problems)
         return settings
-
-    def subprocess_environment(self) -> dict[str, str]:
-        """Return these settings as environment variables, for a process we start."""
-        values = self.model_dump(exclude_none=True)
-        return {PREFIX + name.upper(): as_text(value) for name, value in values.items() if value != ()}
-
-
-def as_text(value: Any) -> str:
-    """Return a setting the way the environment spells it."""
-    return ",".join(str(part) for part in cast(tuple[Any, ...], value)) if isinstance(value, tuple) else str(value)
 
 
 def _explain(error: Any) -> str:

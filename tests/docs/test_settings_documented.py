@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.documents import PAGES, SETTINGS, blocks, rows
-from tollhouse.settings import PREFIX, Settings, as_text
+from tollhouse.settings import PREFIX, Settings
 
 DOCUMENTED = {name: cells for name, cells in rows(SETTINGS) if name.startswith(PREFIX)}
 
@@ -18,7 +18,7 @@ def default_of(name: str) -> str:
     field = Settings.model_fields[name]
     if field.is_required() or field.default == "":
         return "required"
-    return "–" if field.default in (None, ()) else f"`{as_text(field.default)}`"
+    return "–" if field.default in (None, ()) else f"`{field.default}`"
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)

@@ -97,6 +97,15 @@ async def test_what_everybody_shares_is_not_what_known_browsers_need(make_kit):
         assert 429 in strangers
 
 
+async def test_alice_gets_in_from_behind_an_ip_that_strangers_have_used_up(make_kit):
+    async with make_kit(limit_mails_per_ip_per_hour=3) as kit:
+        alice = await kit.sign_in("alice@example.com", browser=kit.new_browser(ip=OFFICE))
+        kit.clock.advance(31)
+        flood = [await status_of(kit.new_browser(ip=OFFICE), f"user{n}@example.com") for n in range(4)]
+        assert flood == [202, 202, 429, 429]
+        assert await status_of(alice.browser) == 202
+
+
 async def test_alice_gets_in_while_mallory_floods_her_address(kit: TestKit):
     alice = await kit.sign_in("alice@example.com")
     kit.clock.advance(3_600)

@@ -93,3 +93,26 @@ async def test_the_mail_of_a_dead_link_is_never_sent(moody):
     (delivery,) = await rows_of(moody, deliveries)
     assert (delivery["status"], delivery["sealed"]) == ("expired", None)
     assert moody.mails == []
+
+
+class Mute(MemoryTransport):
+    """A mail server that takes every mail and never says so."""
+
+    async def send(self, mail: Mail) -> None:
+        await super().send(mail)
+        raise MailDeferred("no answer after DATA", stage="data", may_have_been_sent=True)
+
+
+async def test_a_mail_that_left_without_an_answer_is_sent_once_more_and_no_third_time(make_kit):
+    kit = make_kit()
+    kit.catcher = Mute(clock=kit.clock)
+    async with kit:
+        await kit.new_browser().ask_for_link("alice@example.com")
+        await noticed(kit, waiting=True)
+        kit.clock.advance(5)
+        deadline = time.monotonic() + 10
+        while (await rows_of(kit, deliveries))[0]["status"] == "waiting":
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.02)
+        assert (await rows_of(kit, deliveries))[0]["status"] == "failed"
+        assert kit.catcher.count == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from sqlalchemy import BigInteger, and_, bindparam, case, delete, insert, select, update
@@ -20,7 +20,7 @@ from tollhouse.identity.errors import LinkExpired, LinkInvalid, LinkReplaced, Li
 from tollhouse.identity.tables import magic_links as table
 from tollhouse.runtime import Runtime
 from tollhouse.signing.sealing import derive_key, open_sealed, seal
-from tollhouse.signing.tokens import create_code, create_id, create_token, digest, parse_token
+from tollhouse.signing.tokens import create_code, create_id, create_token, digest, parse_token, secret_of
 from tollhouse.telemetry import metrics
 
 log = structlog.get_logger()
@@ -132,14 +132,30 @@ async def request(run: Runtime, *, email: str, next_url: str, browser: str, ip: 
         raise MailUnavailable(retry_after_seconds=60)
     address_digest = run.keys.digest_address(email)
     await link_limits.take(run, address_digest=address_digest, browser=browser_hash(browser), ip=ip)
+    row = _row(run, email=email, next_url=next_url, browser=browser, asked_from=f"{device}, {ip}")
+    reach("link.before_commit")
+    await run.db.write_together(ASK, **row)
+    reach("link.committed")
+    run.outbox.wake("mail")
+    metrics.links.labels(outcome="asked").inc()
+    log.info("link_asked", magic_link_id=row["link_id"], delivery_id=row["id"])
+    return Asked(row["link_id"], row["expires_at"])
+
+
+def _row(run: Runtime, *, email: str, next_url: str, browser: str, asked_from: str) -> dict[str, Any]:
+    """Return a new link and its mail, for `ASK`: all that is secret in them as digests or sealed."""
     now = run.now_us
     token, code = create_token(), create_code()
-    secret = parse_token(token) or b""
-    link_id = create_id("mgl", now)
-    delivery_id = create_id("dlv", now)
+    secret = secret_of(token)
+    link_id, delivery_id = create_id("mgl", now), create_id("dlv", now)
     expires_at = now + run.settings.magic_link_lifetime_seconds * SECOND
+    address_digest = run.keys.digest_address(email)
     content = json.dumps([email, next_url]).encode()
-    row = {
+    mail = sign_in_mail.WaitingMail(
+        to=email, token=token, code=code, asked_from=asked_from, address_digest=address_digest.hex()
+    )
+    sealed = run.keys.seal_mail(mail.to_json(), delivery_id=delivery_id)
+    return {
         "link_id": link_id,
         "token_hash": digest(secret),
         "code_hash": run.keys.digest_code(code, link_id=link_id),
@@ -147,21 +163,8 @@ async def request(run: Runtime, *, email: str, next_url: str, browser: str, ip: 
         "address_digest": address_digest,
         "email": seal(token_key(secret), content, context=link_id),
         "email_for_browser": seal(browser_key(browser), content, context=link_id),
-        "created_at": now,
-        "expires_at": expires_at,
+        **outbox.mail_row(delivery_id=delivery_id, sealed=sealed, expires_at=expires_at, now_us=now),
     }
-    mail = sign_in_mail.WaitingMail(
-        to=email, token=token, code=code, asked_from=f"{device}, {ip}", address_digest=address_digest.hex()
-    )
-    sealed = run.keys.seal_mail(mail.to_json(), delivery_id=delivery_id)
-    mail_row = outbox.mail_row(delivery_id=delivery_id, sealed=sealed, expires_at=expires_at, now_us=now)
-    reach("link.before_commit")
-    await run.db.write_together(ASK, **row | mail_row)
-    reach("link.committed")
-    run.outbox.wake("mail")
-    metrics.links.labels(outcome="asked").inc()
-    log.info("link_asked", magic_link_id=link_id, delivery_id=delivery_id)
-    return Asked(link_id, expires_at)
 
 
 async def look_up(run: Runtime, *, token: str, browser: str | None) -> Opened:
@@ -240,4 +243,4 @@ def token_key(secret: bytes) -> bytes:
 
 def browser_key(browser: str) -> bytes:
     """Return the key that the asking browser's secret opens."""
-    return derive_key(parse_token(browser) or b"", "address under the browser's secret")
+    return derive_key(secret_of(browser), "address under the browser's secret")

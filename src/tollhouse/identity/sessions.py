@@ -14,7 +14,7 @@ from tollhouse.errors import DatabaseUnavailable, NotSignedIn
 from tollhouse.identity.tables import sessions as table
 from tollhouse.runtime import Runtime
 from tollhouse.signing.sealing import derive_key, open_sealed, seal
-from tollhouse.signing.tokens import create_id, create_token, digest, parse_token
+from tollhouse.signing.tokens import create_id, create_token, digest, parse_token, secret_of
 
 log = structlog.get_logger()
 
@@ -91,7 +91,7 @@ def prepare(run: Runtime, *, email: str) -> Prepared:
     """Make the secret and seal the address, before a transaction begins."""
     now = run.now_us
     text = create_token()
-    secret = parse_token(text) or b""
+    secret = secret_of(text)
     session_id = create_id("ses", now)
     session = Session(session_id, "", email, now, now + run.settings.session_lifetime_seconds * SECOND)
     return Prepared(session, text, digest(secret), seal(_key(secret), email.encode(), context=session_id))

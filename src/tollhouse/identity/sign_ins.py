@@ -114,7 +114,8 @@ async def type_code(run: Runtime, *, code: str, client: Client) -> SignedIn:
     """
     try:
         link = await _check_code(run, code, client.browser)
-        email, next_url = open_content(browser_key(client.browser or ""), link.email_for_browser or b"", link)
+        assert client.browser is not None  # or it had no link
+        email, next_url = open_content(browser_key(client.browser), link.email_for_browser or b"", link)
         signed_in = await run.db.transact(_use_code, run, link, client, sessions.prepare(run, email=email), next_url)
     except TollhouseError as error:
         _count("code", error)
@@ -126,9 +127,9 @@ async def pending_address(run: Runtime, browser: str | None) -> str | None:
     """Return the address that this browser's newest live mail went to, or None; only that browser can open it."""
     asking = browser_hash(browser)
     link = await run.db.fetch_one(NEWEST, browser=asking, now=run.now_us) if asking else None
-    if link is None or link.email_for_browser is None:
+    if browser is None or link is None or link.email_for_browser is None:
         return None
-    return open_content(browser_key(browser or ""), link.email_for_browser, link)[0]
+    return open_content(browser_key(browser), link.email_for_browser, link)[0]
 
 
 async def _check_code(run: Runtime, code: str, browser: str | None) -> MagicLink:
