@@ -71,6 +71,7 @@ class Armed:
                 person.letter = await self._letter(person.address)
                 if person.letter is None:
                     return
+                await self._noted()
                 person.tried = True
                 person.signed_in = (await redeem(browser, person.letter.token)).status_code == 200
                 person.cookies = dict(cookies_of(browser))
@@ -84,6 +85,13 @@ class Armed:
                 return found[0]
             await asyncio.sleep(0.01)
         return None
+
+    async def _noted(self) -> None:
+        """Wait until every letter is noted as delivered, so that a death while redeeming cannot fall in between."""
+        while not self.is_dead:
+            if self.server.text().count("delivery_done") >= len(self.mailbox.letters):
+                return
+            await asyncio.sleep(0.005)
 
     async def _rest(self) -> None:
         """Let a death that follows the reply happen before the next person comes."""
