@@ -19,6 +19,7 @@ from pydantic_settings import (
 from tollhouse.errors import SettingsError
 from tollhouse.settings_checks import problems_of
 from tollhouse.settings_sources import SecretFileSource, split_list
+from tollhouse.settings_structures import ClientSettings, IssuerSettings
 
 PREFIX = "TOLLHOUSE_"
 
@@ -38,7 +39,14 @@ class Settings(BaseSettings):
         frozen=True,
         hide_input_in_errors=True,
     )
-    lists: ClassVar = ("app_origins", "secret", "stripe_webhook_secrets", "trusted_proxies", "admin_emails")
+    lists: ClassVar = (
+        "app_origins",
+        "secret",
+        "stripe_webhook_secrets",
+        "trusted_proxies",
+        "admin_emails",
+        "access_token_audiences",
+    )
 
     url: str = Field("", description="Public base URL of Tollhouse; every link is built from it and nothing else.")
     app_origins: StringList = Field((), description="Exact origins of your app: redirects, CORS and CSRF.")
@@ -73,6 +81,13 @@ class Settings(BaseSettings):
         180 * 86400, description="A session this old ends however much it is used."
     )
     access_token_lifetime_seconds: Seconds = Field(600, le=3600, description="How long an access token lives.")
+    access_token_audiences: StringList = Field((), description="`aud` of our access tokens; URL unless set.")
+    access_token_claims: dict[str, Any] = Field(
+        default_factory=dict[str, Any],
+        description='Static claims of our access tokens, as JSON: `{"role": "authenticated"}` for Supabase.',
+    )
+    issuers: tuple[IssuerSettings, ...] = Field((), description="`[[issuers]]`: whose tokens are accepted beside ours.")
+    clients: tuple[ClientSettings, ...] = Field((), description="`[[clients]]`: apps that sign in through us.")
     limit_mails_per_address_and_network_per_hour: Count = Field(5, description="Mails to one address from one network.")
     limit_mail_gap_seconds: Count = Field(30, description="Pause between two mails to one address from one network.")
     limit_mails_per_address_per_hour: Count = Field(20, description="Mails to one address from everywhere.")
@@ -156,7 +171,6 @@ class Settings(BaseSettings):
         `more_checks` are those of floors above this one, whose parsers decide what is right.
         """
         given.setdefault("mode", "serve")  # the environment cannot make a server a development one
-        problems: list[str] = []
         problems: list[str] = []
         names: set[str] = set()
         try:

@@ -51,6 +51,9 @@ class Keyring:
         self._code_key = derive_key(data, "code of a magic link")
         self._network_key = derive_key(data, "network that asks")
         self._pair_key = derive_key(data, "browser that signed in to an address")
+        self._signing_key_key = derive_key(data, "private keys that sign tokens")
+        self._refresh_key = derive_key(data, "refresh tokens")
+        self._shared_key = derive_key(data, "what replicas share outside the database")
 
     def digest_address(self, address: str) -> bytes:
         """Return what an address is known by: HMAC-SHA256 under the pepper."""
@@ -75,6 +78,26 @@ class Keyring:
     def open_mail(self, sealed: bytes, *, delivery_id: str) -> bytes:
         """Open a mail that waited in the outbox."""
         return open_sealed(self._mail_key, sealed, context=delivery_id)
+
+    def seal_signing_key(self, private_key: bytes, *, kid: str) -> bytes:
+        """Seal a private key that signs tokens."""
+        return seal(self._signing_key_key, private_key, context=kid)
+
+    def open_signing_key(self, sealed: bytes, *, kid: str) -> bytes:
+        """Open a private key that signs tokens."""
+        return open_sealed(self._signing_key_key, sealed, context=kid)
+
+    def mac_refresh(self, message: bytes) -> bytes:
+        """Return HMAC-SHA256 of what belongs to a refresh token, under a key that only we have."""
+        return hmac.digest(self._refresh_key, message, "sha256")
+
+    def seal_shared(self, value: bytes, *, context: str) -> bytes:
+        """Seal what replicas share through Valkey, which could otherwise put words into our mouth."""
+        return seal(self._shared_key, value, context=context)
+
+    def open_shared(self, sealed: bytes, *, context: str) -> bytes:
+        """Open what replicas share through Valkey."""
+        return open_sealed(self._shared_key, sealed, context=context)
 
 
 async def load(db: Database, secret: tuple[str, ...], *, now_us: int) -> Keyring:
