@@ -15,9 +15,11 @@ from bench.report import Row, as_json, as_table
 from bench.servers import bare_route
 from bench.signing_in import Bench, measure
 from bench.starting import measure_start
+from bench.tokens import measure_tokens
+from bench.verifying import measure_verifying
 from tollhouse.settings_checks import filesystem_of
 
-NAMES = ("start", "commits", "link", "mail", "redeem", "session", "steady")
+NAMES = ("start", "commits", "link", "mail", "redeem", "session", "steady", "tokens", "verify")
 DATABASES = ("sqlite", "postgres")
 SECONDS_MAX = 15  # beyond, links would wait so long for a silent mail server that new ones are refused
 
@@ -43,13 +45,17 @@ def run(given: argparse.Namespace, folder: Path, machine: dict[str, object]) -> 
     names = set(given.names or NAMES)
     if "start" in names:
         yield from measure_start()
-    if names == {"start"}:
+    if "verify" in names:
+        yield from measure_verifying()
+    if names <= {"start", "verify"}:
         return
     with bare_route() as bare:
         bench = Bench(bare, folder, given.seconds)
         bench.measure_bare()
         for database in given.database or DATABASES:
             yield from measure(bench, database, names)
+            if "tokens" in names:
+                yield from measure_tokens(bench, database)
         yield Row("", "bare route", median(bench.bare_rates), "/s", median(bench.bare_cpu_us), 1.0)
         lowest, highest = min(bench.bare_rates), max(bench.bare_rates)
         machine["bare route over the run"] = f"{lowest:,.0f} to {highest:,.0f} /s"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,10 @@ class Row:
     of_commits: float | None = None  # throughput, as a share of the raw driver's commits
     target: str = ""
     reached: bool | None = None
+
+    def judged(self, target: str, reached: bool) -> Row:
+        """The same row with a target that is none of the bare route's."""
+        return replace(self, target=target, reached=reached)
 
 
 def at_least(share: float, wanted: float) -> tuple[str, bool]:

@@ -25,7 +25,7 @@ def ip_of(number: int) -> str:
     return f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
 
 
-def http(method: str, path: str, *, ip: str, body: object = None, cookie: str = "") -> bytes:
+def http(method: str, path: str, *, ip: str, body: object = None, cookie: str = "", bearer: str = "") -> bytes:
     """One request, as a proxy before us passes it on."""
     content = b"" if body is None else json.dumps(body).encode()
     lines = [
@@ -39,6 +39,8 @@ def http(method: str, path: str, *, ip: str, body: object = None, cookie: str = 
         lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
     if cookie:
         lines.append(f"Cookie: __Host-tollhouse={cookie}")
+    if bearer:
+        lines.append(f"Authorization: Bearer {bearer}")
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 

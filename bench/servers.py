@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,12 +72,21 @@ def bare_route() -> Iterator[Server]:
 
 
 @contextmanager
-def child_on_port(module: str, *arguments: str) -> Iterator[tuple[int, int]]:
+def host(database_url: str, smtp_url: str) -> Iterator[Server]:
+    """A FastAPI application that mounts Tollhouse, on a database of its own."""
+    asyncio.run(migrate(database_url))
+    settings = SETTINGS | {"TOLLHOUSE_DATABASE_URL": database_url, "TOLLHOUSE_SMTP_URL": smtp_url}
+    with child_on_port("bench.host", env=settings) as (port, pid):
+        yield Server(port, find_worker(pid))
+
+
+@contextmanager
+def child_on_port(module: str, *arguments: str, env: Mapping[str, str] | None = None) -> Iterator[tuple[int, int]]:
     """A module of this package run on a free port: its port and process id."""
     port = free_port()
     with Path(os.devnull).open("ab") as output:
         argv = [sys.executable, "-m", module, str(port), *arguments]
-        child = start_child(argv, output=output, env=dict(os.environ), folder=ROOT)
+        child = start_child(argv, output=output, env={**os.environ, **(env or {})}, folder=ROOT)
         try:
             if not wait_for_port(child, port, patience_seconds=20):
                 raise RuntimeError(f"{module} did not start")
