@@ -34,6 +34,11 @@ class TollhouseError(Exception):
         """How long to wait before trying again, where waiting helps."""
         return self.evidence.get("retry_after_seconds")
 
+    @property
+    def challenge(self) -> str | None:
+        """The value of `WWW-Authenticate`, where a token is wanted (RFC 9110, 11.6.1)."""
+        return None
+
 
 class SettingsError(TollhouseError):
     """The settings are missing something or are not safe, so Tollhouse does not start."""

@@ -16,6 +16,9 @@ links: Final = Counter(
 )
 sign_ins: Final = Counter("tollhouse_sign_ins", "Sign-ins by way and outcome.", ("way", "outcome"), registry=registry)
 limited: Final = Counter("tollhouse_rate_limited", "Requests refused by a limit.", ("limit",), registry=registry)
+tokens: Final = Counter(
+    "tollhouse_tokens", "Bearer tokens by issuer and what came of them.", ("issuer", "outcome"), registry=registry
+)
 requests: Final = Histogram(
     "tollhouse_request_seconds",
     "Requests of Tollhouse's own routes.",
@@ -25,4 +28,13 @@ requests: Final = Histogram(
 )
 mail_wait: Final = Gauge(
     "tollhouse_mail_wait_seconds", "How long the oldest mail has waited for the mail server.", registry=registry
+)
+jwks_fetches: Final = Counter(
+    "tollhouse_jwks_fetches", "Fetches of issuers' keys by outcome.", ("issuer", "outcome"), registry=registry
+)
+jwks_age: Final = Gauge(
+    "tollhouse_jwks_age_seconds",
+    "How long ago an issuer last said which its keys are.",
+    ("issuer",),
+    registry=registry,
 )
