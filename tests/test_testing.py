@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from fastapi import Depends, FastAPI
 
-from tollhouse import Tollhouse
-from tollhouse.identity.sessions import Session
+from tollhouse import Caller, Tollhouse
 from tollhouse.mail.smtp import SmtpTransport
 from tollhouse.testing import TestKit, make_settings
 
@@ -26,7 +25,7 @@ def app(toll: Tollhouse) -> FastAPI:
     toll.install(app)
 
     @app.get("/dashboard")
-    async def show_dashboard(user: Session = Depends(toll.user)) -> dict[str, str]:
+    async def show_dashboard(user: Caller = Depends(toll.user)) -> dict[str, str | None]:
         return {"email": user.email}
 
     return app

@@ -7,13 +7,13 @@ from typing import Annotated
 from fastapi import Depends, FastAPI
 from fastapi.responses import HTMLResponse
 
-from tollhouse import Event, Session, Tollhouse
+from tollhouse import Caller, Event, Tollhouse
 
 toll = Tollhouse()
 app = FastAPI(title="Notes")
 toll.install(app)
 
-SignedIn = Annotated[Session, Depends(toll.user)]
+SignedIn = Annotated[Caller, Depends(toll.user)]
 notes: dict[str, list[str]] = {}  # by user id; a real application has a table
 
 
@@ -24,16 +24,16 @@ async def home() -> HTMLResponse:
 
 
 @app.get("/notes")
-async def list_notes(session: SignedIn) -> dict[str, object]:
+async def list_notes(user: SignedIn) -> dict[str, object]:
     """Return the notes of whoever is signed in; 401 for anybody else."""
-    return {"email": session.email, "notes": notes.get(session.user_id, [])}
+    return {"email": user.email, "notes": notes.get(user.user_id, [])}
 
 
 @app.post("/notes", status_code=201)
-async def add_note(text: str, session: SignedIn) -> dict[str, object]:
+async def add_note(text: str, user: SignedIn) -> dict[str, object]:
     """Add a note; refused when another site sent the request."""
-    notes.setdefault(session.user_id, []).append(text)
-    return {"notes": notes[session.user_id]}
+    notes.setdefault(user.user_id, []).append(text)
+    return {"notes": notes[user.user_id]}
 
 
 @toll.on("user.created", name="first-note")

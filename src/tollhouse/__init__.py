@@ -5,20 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from tollhouse.access.callers import Caller
+    from tollhouse.access.issuers import Issuer
+    from tollhouse.access.verifier import Verifier
     from tollhouse.app import Tollhouse, create_app
     from tollhouse.errors import TollhouseError
     from tollhouse.events import Event
-    from tollhouse.identity.sessions import Session
     from tollhouse.settings import Settings
 
-__all__ = ["Event", "Session", "Settings", "Tollhouse", "TollhouseError", "create_app"]
+__all__ = ["Caller", "Event", "Issuer", "Settings", "Tollhouse", "TollhouseError", "Verifier", "create_app"]
 
 _HOMES = {
+    "Caller": "tollhouse.access.callers",
     "Event": "tollhouse.events",
-    "Session": "tollhouse.identity.sessions",
+    "Issuer": "tollhouse.access.issuers",
     "Settings": "tollhouse.settings",
     "Tollhouse": "tollhouse.app",
     "TollhouseError": "tollhouse.errors",
+    "Verifier": "tollhouse.access.verifier",
     "create_app": "tollhouse.app",
 }
 

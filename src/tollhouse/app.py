@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
@@ -16,23 +16,28 @@ from starlette.responses import Response
 
 from tollhouse import db as databases
 from tollhouse import operations
+from tollhouse.access import api_keys, token_routes
+from tollhouse.access.access import Access
+from tollhouse.access.api_keys import ApiKey
+from tollhouse.access.bearer import read_token
+from tollhouse.access.callers import Caller
+from tollhouse.access.dependencies import ApiKeyDependency, CallerDependency
+from tollhouse.access.oidc.routes import router as oidc_router
+from tollhouse.boot_checks import settings_problems
 from tollhouse.clock import Clock
 from tollhouse.db.schema import require_current
-from tollhouse.errors import NotFound, SettingsError, TollhouseError
+from tollhouse.errors import TollhouseError
 from tollhouse.events import Handlers, Outbox, Worker
 from tollhouse.events.outbox import MAIL
 from tollhouse.events.schedule import Schedule
 from tollhouse.identity import routes as sign_in_routes
-from tollhouse.identity import session_routes, sessions, sign_in_mail, sweep
-from tollhouse.identity.sessions import Session
-from tollhouse.identity.web import Web, web_of
+from tollhouse.identity import session_routes, sign_in_mail, sweep
+from tollhouse.identity.error_handlers import reply_error, reply_http_error
+from tollhouse.identity.web import Web
 from tollhouse.limits import Flood
-from tollhouse.mail.address import Sender
-from tollhouse.mail.errors import MailInvalid
 from tollhouse.mail.smtp import SmtpSettings, SmtpTransport
 from tollhouse.mail.transport import MemoryTransport, Transport
-from tollhouse.pages.csrf import SAFE_METHODS, is_allowed
-from tollhouse.pages.edge import CrossSiteRequest, Edge, EdgeRules, is_ours
+from tollhouse.pages.edge import Edge, EdgeRules, is_ours
 from tollhouse.pages.routing import fixed_routes
 from tollhouse.pages.static import router as static_router
 from tollhouse.runtime import Runtime
@@ -42,26 +47,18 @@ from tollhouse.telemetry import error_reports, logs
 
 log = structlog.get_logger()
 
+NOT_RUNNING: Final = "Tollhouse is not running: serve the application with its lifespan"
 MAIL_CONCURRENCY: Final = 8
 CLOCK_SECONDS: Final = 30.0
-PREFIXES: Final = ("/auth/", "/account", "/health/", "/metrics", "/dev/")
-WITHOUT_COOKIES: Final = ("/dev/",)
+ACCESS_KEPT_SECONDS: Final = 600
+PREFIXES: Final = (
+    *("/auth/", "/account", "/oauth/", "/health/", "/metrics", "/dev/"),
+    *("/.well-known/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"),
+)
+# What any site may post: it relies on no cookie, or looks itself at who asks before it uses one (consent, sign-out).
+WITHOUT_COOKIES: Final = ("/dev/", "/oauth/", "/auth/whoami")
 
 H = TypeVar("H", bound=Callable[..., Any])
-
-
-def mail_problems(settings: Settings) -> Iterator[str]:
-    """Say what is wrong with the mail settings, by the parsers that will read them."""
-    if settings.smtp_url is not None:
-        try:
-            SmtpSettings.parse(settings.smtp_url)
-        except SettingsError as error:
-            yield from error.problems
-    if settings.mail_from is not None:
-        try:
-            Sender.parse(settings.mail_from)
-        except MailInvalid as error:
-            yield f"TOLLHOUSE_MAIL_FROM: {error.detail}"
 
 
 class Tollhouse:
@@ -77,7 +74,7 @@ class Tollhouse:
 
         `transport` takes the mails instead of SMTP, `clock` can be turned: both for tests and `tollhouse dev`.
         """
-        self.settings = settings or Settings.load(mail_problems)
+        self.settings = settings or Settings.load(settings_problems)
         self.clock = clock or Clock()
         self.transport = transport or self._make_transport()
         self.handlers = Handlers()
@@ -85,6 +82,10 @@ class Tollhouse:
         error_reports.configure(self.settings.sentry_dsn)
         self.serves_alone = False  # as an application of its own, where every path is ours
         self._runtime: Runtime | None = None
+        self._access: Access | None = None
+        # For your routes: `Depends(toll.caller)` takes a bearer token, `Depends(toll.user)` that or a session cookie.
+        self.caller = CallerDependency(self._find_caller)
+        self.user = CallerDependency(self._find_user)
 
     def _make_transport(self) -> Transport:
         settings = self.settings
@@ -96,21 +97,36 @@ class Tollhouse:
     def run(self) -> Runtime:
         """The open database and all that belongs to it, while the application runs."""
         if self._runtime is None:
-            raise RuntimeError("Tollhouse is not running: serve the application with its lifespan")
+            raise RuntimeError(NOT_RUNNING)
         return self._runtime
 
     def on(self, event_type: str, *, name: str | None = None) -> Callable[[H], H]:
         """Register an async function for a type of event; each event comes at least once."""
         return self.handlers.on(event_type, name=name)
 
-    async def user(self, request: Request) -> Session:
-        """Return who is signed in, as a FastAPI dependency for the host's routes: `Depends(toll.user)`.
+    @property
+    def access(self) -> Access:
+        """Keys, issuers and clients, while the application runs."""
+        if self._access is None:
+            raise RuntimeError(NOT_RUNNING)
+        return self._access
 
-        Raises `NotSignedIn` (401), and `CrossSiteRequest` (403) for an unsafe method that another site sent.
-        """
-        if request.method not in SAFE_METHODS and not is_allowed(dict(request.scope["headers"]), self.web.origins):
-            raise CrossSiteRequest
-        return await sessions.require(self.run, self.web.session_secret_of(request))
+    def scope(self, scope: str) -> CallerDependency:
+        """Return a dependency like `caller`, which refuses (403) whoever's token lacks the scope."""
+        return CallerDependency(self._find_caller, scope=scope)
+
+    def api_key(self, scope: str) -> ApiKeyDependency:
+        """Return a dependency for your own servers, which send an API key with this scope."""
+        return ApiKeyDependency(self._find_api_key, scope=scope)
+
+    async def _find_caller(self, request: Request) -> Caller:
+        return await self.access.verifier.authenticate(request)
+
+    async def _find_user(self, request: Request) -> Caller:
+        return await self.access.find_user(request, self.web)
+
+    async def _find_api_key(self, request: Request) -> ApiKey:
+        return await api_keys.authenticate(self.run, read_token(request.scope["headers"]))
 
     def install(self, app: FastAPI) -> None:
         """Add Tollhouse to an application: routes, error replies, middleware and lifespan."""
@@ -137,6 +153,7 @@ class Tollhouse:
         async def lifespan(host: FastAPI) -> AsyncGenerator[Any]:
             async with self.running():
                 host.state.tollhouse_run = self.run
+                host.state.tollhouse_access = self.access
                 async with hosts(host) as state:
                     yield state
 
@@ -154,8 +171,8 @@ class Tollhouse:
         return reply
 
     def _routers(self) -> list[APIRouter]:
-        gate = [sign_in_routes.router, session_routes.router] if self.settings.has_gate else []
-        return [*gate, static_router, operations.router]
+        gate = [sign_in_routes.router, session_routes.router, token_routes.own_router, oidc_router]
+        return [*(gate if self.settings.has_gate else ()), token_routes.router, static_router, operations.router]
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Runtime]:
@@ -168,10 +185,13 @@ class Tollhouse:
             await run.outbox.refresh()
             schedule = Schedule(run.db, self.clock)
             schedule.add("sweep", every_seconds=sweep.EVERY_SECONDS, run=lambda: sweep.sweep(run))
+            access = self._access = Access.of(run)
+            stack.push_async_callback(access.close)
+            schedule.add("tokens", every_seconds=ACCESS_KEPT_SECONDS, run=access.keep)
             stack.push_async_callback(self.transport.close)
             await worker.start()
             stack.push_async_callback(worker.stop)
-            for work in (schedule.serve(), self._keep_time(run)):
+            for work in (schedule.serve(), self._keep_time(run), access.keep_keys()):
                 stack.push_async_callback(cancel, asyncio.create_task(work))
             yield run
 
@@ -190,7 +210,7 @@ class Tollhouse:
             await outbox.learn()
             yield self._runtime
         finally:
-            self._runtime = None
+            self._runtime = self._access = None
             await flood.close()
             await db.close()
 
@@ -209,31 +229,6 @@ async def cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-async def reply_error(request: Request, error: Exception) -> Response:
-    """Speak HTTP for every error of ours, on our routes and on the host's."""
-    assert isinstance(error, TollhouseError)
-    return web_of(request).error(request, error)
-
-
-async def reply_http_error(request: Request, error: Exception) -> Response:
-    """Put what the framework itself refuses (no such page, no such method) into our form."""
-    assert isinstance(error, HTTPException)
-    problem = NotFound() if error.status_code == 404 else framework_error(error)
-    reply = web_of(request).error(request, problem)
-    reply.raw_headers += [(name.lower().encode(), value.encode()) for name, value in (error.headers or {}).items()]
-    return reply
-
-
-def framework_error(error: HTTPException) -> TollhouseError:
-    """Return a framework's refusal as an error of ours with the same status."""
-
-    class Refused(TollhouseError):
-        code = "method_not_allowed" if error.status_code == 405 else "request_invalid"
-        status = error.status_code
-
-    return Refused(str(error.detail))
 
 
 def create_app(toll: Tollhouse | None = None) -> FastAPI:

@@ -83,7 +83,7 @@ class Settings(BaseSettings):
     access_token_lifetime_seconds: Seconds = Field(600, le=3600, description="How long an access token lives.")
     access_token_audiences: StringList = Field((), description="`aud` of our access tokens; URL unless set.")
     access_token_claims: dict[str, Any] = Field(
-        default_factory=dict[str, Any],
+        {},
         description='Static claims of our access tokens, as JSON: `{"role": "authenticated"}` for Supabase.',
     )
     issuers: tuple[IssuerSettings, ...] = Field((), description="`[[issuers]]`: whose tokens are accepted beside ours.")

@@ -6,7 +6,7 @@ import ipaddress
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -16,6 +16,12 @@ SECRET_BYTES_MIN: Final = 32
 SECRET_DISTINCT_CHARACTERS_MIN: Final = 10
 SECRET_PLACEHOLDER: Final = re.compile(r"change.?me|your.?(secret|key)|placeholder|insecure", re.I)
 HOW_TO_MAKE_ONE: Final = "make one with `openssl rand -base64 48` and keep it apart from the database's backups"
+RESERVED_CLAIMS: Final = frozenset(
+    {
+        *("iss", "sub", "aud", "client_id", "exp", "iat", "nbf", "jti", "sid", "email", "email_verified", "grant_id"),
+        *("azp", "act", "cnf", "auth_time"),
+    }
+)
 NETWORK_FILESYSTEMS: Final = frozenset(
     {
         *("nfs", "nfs4", "cifs", "smb", "smb2", "smb3", "smbfs", "9p", "afs", "ceph", "glusterfs", "lustre", "ncpfs"),
@@ -26,7 +32,7 @@ NETWORK_FILESYSTEMS: Final = frozenset(
 
 def problems_of(settings: Settings) -> list[str]:
     """Return everything that would make it unsafe or impossible to run with these settings."""
-    checks = (_url, _origins, _secret, _database, _redis, _mail, _stripe, _proxies, _sessions)
+    checks = (_url, _origins, _secret, _database, _redis, _mail, _stripe, _proxies, _sessions, _claims)
     return [problem for check in checks for problem in check(settings)]
 
 
@@ -171,3 +177,11 @@ def _sessions(settings: Settings) -> Iterator[str]:
             "Neither gate nor till is configured: set TOLLHOUSE_SMTP_URL and TOLLHOUSE_MAIL_FROM to let people sign in "
             "or TOLLHOUSE_STRIPE_API_KEY and TOLLHOUSE_STRIPE_WEBHOOK_SECRETS to take payments."
         )
+
+
+def _claims(settings: Settings) -> Iterator[str]:
+    for name in sorted(RESERVED_CLAIMS & settings.access_token_claims.keys()):
+        yield f"TOLLHOUSE_ACCESS_TOKEN_CLAIMS: `{name}` is a claim that Tollhouse sets itself. Leave it out."
+    scope: Any = settings.access_token_claims.get("scope", "")
+    if not isinstance(scope, str):
+        yield "TOLLHOUSE_ACCESS_TOKEN_CLAIMS: `scope` is text, its scopes separated by spaces (RFC 8693, 4.2)."

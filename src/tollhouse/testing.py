@@ -26,7 +26,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from sqlalchemy import bindparam, exists, literal, or_, select
 
 from tollhouse import db as databases
-from tollhouse.app import Tollhouse, create_app, mail_problems
+from tollhouse.app import Tollhouse, create_app
+from tollhouse.boot_checks import settings_problems
 from tollhouse.clock import Clock
 from tollhouse.db import Statement
 from tollhouse.db.migrations import migrate
@@ -75,7 +76,7 @@ def make_settings(**given: Any) -> Settings:
         "smtp_url": "smtps://mail.example.com",  # never dialled: the catcher stands in its place
         "mail_from": "Toll <no-reply@example.com>",
     }
-    return KitSettings.load(mail_problems, **usual | given)
+    return KitSettings.load(settings_problems, **usual | given)
 
 
 class Browser(httpx.AsyncClient):

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pytest
+from structlog.testing import capture_logs
 
 from tollhouse.cli import main
 from tollhouse.events.handlers import Handler
@@ -42,11 +43,12 @@ class Shell:
         """Run `tollhouse …`."""
         self._monkeypatch.setattr(sys, "argv", ["tollhouse", *words])
         self._capsys.readouterr()
-        try:
-            main()
-            code: Any = 0
-        except SystemExit as stopped:
-            code = stopped.code
+        code: Any = 0
+        with capture_logs():  # unconfigured they would go where the output goes
+            try:
+                main()
+            except SystemExit as stopped:
+                code = stopped.code
         out, err = self._capsys.readouterr()
         return Ran(int(code or 0), out, err)
 

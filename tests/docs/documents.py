@@ -10,6 +10,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
 SIGN_IN = ROOT / "docs" / "sign-in.md"
+TOKENS = ROOT / "docs" / "tokens.md"
 EVENTS = ROOT / "docs" / "events.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
 SETTINGS = ROOT / "docs" / "settings.md"

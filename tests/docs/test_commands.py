@@ -17,6 +17,7 @@ import pytest
 from tests.docs.documents import README, ROOT, SIGN_IN, Block, blocks, commands
 from tests.support.processes import Process, find_command
 from tollhouse import Event
+from tollhouse.access import api_keys
 from tollhouse.events.deliveries import GiveUp
 from tollhouse.testing import TestKit
 
@@ -57,7 +58,7 @@ def test_files_that_commands_name_are_here() -> None:
 
 @pytest.fixture
 async def ids(readme_environment: dict[str, str]) -> dict[str, str]:
-    """A user and a failed delivery in the database, by the ids that the guides show for them."""
+    """A user, a failed delivery and an API key in the database, by the ids that the guides show for them."""
     kit = TestKit(database_url=readme_environment["TOLLHOUSE_DATABASE_URL"], secret=secret_of(readme_environment))
 
     @kit.toll.on("user.created", name="broken")
@@ -67,9 +68,11 @@ async def ids(readme_environment: dict[str, str]) -> dict[str, str]:
     async with kit:
         alice = await kit.sign_in("alice@example.com")
         await kit.settle()
+        api_key, _ = await api_keys.create(kit.toll.run, name="worker", scopes=["jobs:start"])
     with closing(sqlite3.connect(readme_environment["TOLLHOUSE_DATABASE_URL"].removeprefix("sqlite:///"))) as database:
         (delivery,) = database.execute("SELECT id FROM tollhouse_deliveries WHERE status = 'failed'").fetchone()
-    return {"usr_019aa3d1f0c67b2e4d8c91f35a60e7d4": alice.user_id, "dlv_019aa3d1f0c67b2e4d8c91f35a60e7d4": delivery}
+    shown = "019aa3d1f0c67b2e4d8c91f35a60e7d4"
+    return {f"usr_{shown}": alice.user_id, f"dlv_{shown}": delivery, f"key_{shown}": api_key}
 
 
 def secret_of(environment: dict[str, str]) -> str:

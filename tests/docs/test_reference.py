@@ -17,7 +17,7 @@ import pytest
 from fastapi.routing import iter_route_contexts
 
 import tollhouse
-from tests.docs.documents import EVENTS, OPERATIONS, ROOT, SIGN_IN, blocks, rows
+from tests.docs.documents import EVENTS, OPERATIONS, ROOT, SIGN_IN, TOKENS, blocks, rows
 from tollhouse import Event, TollhouseError
 from tollhouse.telemetry.metrics import registry
 from tollhouse.testing import TestKit
@@ -40,12 +40,12 @@ def error_classes() -> Iterator[type[TollhouseError]]:
 
 
 def test_every_error_code_is_documented_with_its_status() -> None:
-    documented = {code: cells[0] for code, cells in rows(SIGN_IN) if cells[0].isdigit()}
+    documented = {code: cells[0] for page in (SIGN_IN, TOKENS) for code, cells in rows(page) if cells[0].isdigit()}
     assert documented == {error.code: str(error.status) for error in error_classes()} | MADE_OF_THE_FRAMEWORKS_OWN
 
 
 def test_every_route_is_documented() -> None:
-    text = SIGN_IN.read_text() + OPERATIONS.read_text()
+    text = SIGN_IN.read_text() + OPERATIONS.read_text() + TOKENS.read_text().partition("\n## Protect")[0]
     named = {(method, path) for method, path in re.findall(r"`([A-Z]+) (/[^`?]*)", text)}
     routes = {
         (method, str(route.path).replace("{anything:path}", ""))
@@ -85,7 +85,8 @@ def log_events() -> Iterator[str]:
 
 def test_every_log_event_is_documented() -> None:
     text = OPERATIONS.read_text().partition("## Logs")[2].partition("\n## ")[0]
-    documented = set(re.findall(r"^\| `([a-z_]+)` \|", text, re.MULTILINE))
+    cells = re.findall(r"^\| (`[a-z_`, ]+`) \|", text, re.MULTILINE)
+    documented = {name for cell in cells for name in re.findall("[a-z_]+", cell)}
     assert documented == set(log_events())
 
 

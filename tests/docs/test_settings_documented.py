@@ -70,10 +70,10 @@ def test_a_file_named_in_dot_env_is_not_read(
 
 def test_the_settings_of_the_readme_start_a_server(readme_environment: dict[str, str]) -> None:
     """With the parsers that will read them, so that the SMTP line of SES is right too."""
-    from tollhouse.app import mail_problems
+    from tollhouse.boot_checks import settings_problems
     from tollhouse.mail.smtp import SmtpSettings
 
-    settings = Settings.load(mail_problems)
+    settings = Settings.load(settings_problems)
     assert settings.has_gate
     assert settings.smtp_url is not None
     smtp = SmtpSettings.parse(settings.smtp_url)

@@ -28,6 +28,7 @@ async def test_the_asking_browser_is_told_so(asked):
         "email_masked": "a•••@example.com",
         "same_browser": True,
         "next_is_elsewhere": False,
+        "asks": False,
         "signed_in_as": None,
     }
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.settings.cases import GOOD
-from tollhouse.app import mail_problems
+from tollhouse.boot_checks import settings_problems
 from tollhouse.settings import PREFIX, Settings
 
 
@@ -31,6 +31,6 @@ def load(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Settings]:
                 monkeypatch.delenv(PREFIX + name, raising=False)
             else:
                 monkeypatch.setenv(PREFIX + name, value)
-        return Settings.load(mail_problems)
+        return Settings.load(settings_problems)
 
     return load

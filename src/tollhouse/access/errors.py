@@ -32,6 +32,11 @@ class TokenInvalid(BearerError):
 
     code = "token_invalid"
 
+    def __init__(self, detail: str | None = None, *, reason: str = "unspecified", **evidence: Any) -> None:
+        """Keep the reason for the log: told outside, it would help whoever is forging one."""
+        super().__init__(detail, **evidence)
+        self.reason = reason
+
 
 class TokenExpired(TokenInvalid):
     """The token has expired."""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from tollhouse.cli.running import as_json, print_records, with_database
+from tollhouse.cli.running import as_json, fail, print_records, with_database
 
 if TYPE_CHECKING:
     from tollhouse.events.deliveries import DeliveryRecord
@@ -61,8 +60,6 @@ def retry(delivery_id: str) -> None:
 
         return await run.db.write(domain.RETRY, delivery_id=delivery_id, now=run.now_us)
 
-    if with_database(work):
-        click.echo("It is due now.")
-    else:
-        click.echo("There is no such failed delivery of an event.", err=True)
-        sys.exit(1)
+    if not with_database(work):
+        fail("There is no such failed delivery of an event.")
+    click.echo("It is due now.")

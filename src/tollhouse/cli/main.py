@@ -9,8 +9,10 @@ from typing import Final
 
 import click
 
+from tollhouse.cli.clients import clients
 from tollhouse.cli.deliveries import deliveries
 from tollhouse.cli.doctor import doctor
+from tollhouse.cli.keys import api_keys, keys
 from tollhouse.cli.running import settings_or_exit
 from tollhouse.cli.users import users
 from tollhouse.errors import TollhouseError
@@ -89,6 +91,9 @@ def migrate() -> None:
 cli.add_command(users)
 cli.add_command(deliveries)
 cli.add_command(doctor)
+cli.add_command(keys)
+cli.add_command(api_keys, "api-keys")
+cli.add_command(clients)
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
@@ -27,12 +27,12 @@ as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON."
 
 def settings_or_exit() -> Settings:
     """Return the settings, or print everything that is wrong with them and exit with 1."""
-    from tollhouse.app import mail_problems
+    from tollhouse.boot_checks import settings_problems
     from tollhouse.settings import Settings, found_unknown_settings
     from tollhouse.telemetry import logs
 
     try:
-        settings = Settings.load(mail_problems)
+        settings = Settings.load(settings_problems)
     except SettingsError as error:
         click.echo(error.detail, err=True)
         sys.exit(1)
@@ -120,3 +120,9 @@ def say(value: Any) -> str:
     if value is None:
         return "-"
     return json.dumps(value) if isinstance(value, (list, dict)) else str(value)
+
+
+def fail(message: str) -> NoReturn:
+    """Print what is wrong and exit with 1."""
+    click.echo(message, err=True)
+    sys.exit(1)

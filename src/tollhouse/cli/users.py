@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tollhouse.cli.running import as_json, print_record, with_database
+from tollhouse.cli.running import as_json, fail, print_record, with_database
 
 if TYPE_CHECKING:
     from tollhouse.runtime import Runtime
@@ -52,8 +51,7 @@ def find(email: str, json_output: bool) -> None:  # noqa: FBT001 (click passes f
     found = with_database(work)
     if found is None:
         fail("Nobody has this address.")
-    else:
-        print_record(found, json_output=json_output)
+    print_record(found, json_output=json_output)
 
 
 @users.command()
@@ -111,8 +109,7 @@ def export(user_id: str) -> None:
     exported = with_database(work)
     if exported is None:
         fail("There is no such user.")
-    else:
-        click.echo(json.dumps(exported, indent=2))
+    click.echo(json.dumps(exported, indent=2))
 
 
 @users.command()
@@ -159,13 +156,6 @@ def _change(verb: str, user_id: str, *, done: str, else_: str) -> None:
         change = {"block": domain.block, "unblock": domain.unblock, "erase": domain.erase}[verb]
         return await change(run, user_id)
 
-    if with_database(work):
-        click.echo(done)
-    else:
+    if not with_database(work):
         fail(else_)
-
-
-def fail(message: str) -> None:
-    """Print what is wrong and exit with 1."""
-    click.echo(message, err=True)
-    sys.exit(1)
+    click.echo(done)

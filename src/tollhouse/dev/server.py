@@ -14,7 +14,8 @@ from typing import Any, Final
 from fastapi import FastAPI
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-from tollhouse.app import Tollhouse, create_app, mail_problems
+from tollhouse.app import Tollhouse, create_app
+from tollhouse.boot_checks import settings_problems
 from tollhouse.clock import Clock
 from tollhouse.db.migrations import migrate
 from tollhouse.dev.mail_routes import router as mail_router
@@ -38,7 +39,7 @@ def dev_settings(port: int, data: Path) -> Settings:
         "smtp_url": None,
         "log_format": os.environ.get(f"{PREFIX}LOG_FORMAT", "console"),
     }
-    settings = Settings.load(mail_problems, **given)
+    settings = Settings.load(settings_problems, **given)
     return settings if settings.app_origins else settings.model_copy(update={"app_origins": (APP_ORIGIN,)})
 
 

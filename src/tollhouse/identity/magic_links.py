@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import json
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,9 +16,9 @@ from tollhouse.events import outbox
 from tollhouse.failpoints import reach
 from tollhouse.identity import link_limits, redirects, sign_in_mail
 from tollhouse.identity.errors import LinkExpired, LinkInvalid, LinkReplaced, LinkUsed, MailUnavailable
+from tollhouse.identity.link_contents import Content, browser_key, open_content, seal_content, token_key
 from tollhouse.identity.tables import magic_links as table
 from tollhouse.runtime import Runtime
-from tollhouse.signing.sealing import derive_key, open_sealed, seal
 from tollhouse.signing.tokens import create_code, create_id, create_token, digest, parse_token, secret_of
 from tollhouse.telemetry import metrics
 
@@ -64,6 +63,7 @@ class Opened:
     link: MagicLink
     email: str
     next_url: str
+    asks: bool
     same_browser: bool
 
 
@@ -121,18 +121,20 @@ def browser_hash(browser: str | None) -> bytes:
     return b"" if secret is None else digest(secret)
 
 
-async def request(run: Runtime, *, email: str, next_url: str, browser: str, ip: str, device: str) -> Asked:
+async def request(
+    run: Runtime, *, email: str, next_url: str, browser: str, ip: str, device: str, asks: bool = False
+) -> Asked:
     """Queue a mail with a link and a code; durable when this returns. Reads no user, so it tells nothing of one (L6).
 
-    `email` and `next_url` are parsed already, `browser` is the asking browser's secret. Raises `RateLimited`,
-    `MailUnavailable`, `DatabaseUnavailable`.
+    `email` and `next_url` are parsed already, `browser` is the asking browser's secret; `asks` lets the link ask before
+    it signs in. Raises `RateLimited`, `MailUnavailable`, `DatabaseUnavailable`.
     """
     since = run.outbox.mail_waits_since
     if since is not None and run.now_us - since > MAIL_WAIT_US_MAX:
         raise MailUnavailable(retry_after_seconds=60)
     address_digest = run.keys.digest_address(email)
     await link_limits.take(run, address_digest=address_digest, browser=browser_hash(browser), ip=ip)
-    row = _row(run, email=email, next_url=next_url, browser=browser, asked_from=f"{device}, {ip}")
+    row = _row(run, Content(email, next_url, asks), browser=browser, asked_from=f"{device}, {ip}")
     reach("link.before_commit")
     await run.db.write_together(ASK, **row)
     reach("link.committed")
@@ -142,17 +144,16 @@ async def request(run: Runtime, *, email: str, next_url: str, browser: str, ip: 
     return Asked(row["link_id"], row["expires_at"])
 
 
-def _row(run: Runtime, *, email: str, next_url: str, browser: str, asked_from: str) -> dict[str, Any]:
+def _row(run: Runtime, content: Content, *, browser: str, asked_from: str) -> dict[str, Any]:
     """Return a new link and its mail, for `ASK`: all that is secret in them as digests or sealed."""
     now = run.now_us
     token, code = create_token(), create_code()
     secret = secret_of(token)
     link_id, delivery_id = create_id("mgl", now), create_id("dlv", now)
     expires_at = now + run.settings.magic_link_lifetime_seconds * SECOND
-    address_digest = run.keys.digest_address(email)
-    content = json.dumps([email, next_url]).encode()
+    address_digest = run.keys.digest_address(content.email)
     mail = sign_in_mail.WaitingMail(
-        to=email, token=token, code=code, asked_from=asked_from, address_digest=address_digest.hex()
+        to=content.email, token=token, code=code, asked_from=asked_from, address_digest=address_digest.hex()
     )
     sealed = run.keys.seal_mail(mail.to_json(), delivery_id=delivery_id)
     return {
@@ -161,8 +162,8 @@ def _row(run: Runtime, *, email: str, next_url: str, browser: str, asked_from: s
         "code_hash": run.keys.digest_code(code, link_id=link_id),
         "browser_hash": browser_hash(browser),
         "address_digest": address_digest,
-        "email": seal(token_key(secret), content, context=link_id),
-        "email_for_browser": seal(browser_key(browser), content, context=link_id),
+        "email": seal_content(token_key(secret), content, link_id=link_id),
+        "email_for_browser": seal_content(browser_key(browser), content, link_id=link_id),
         **outbox.mail_row(delivery_id=delivery_id, sealed=sealed, expires_at=expires_at, now_us=now),
     }
 
@@ -181,8 +182,8 @@ async def look_up(run: Runtime, *, token: str, browser: str | None) -> Opened:
         raise problem
     if link.email is None:
         raise LinkUsed
-    email, next_url = open_content(token_key(secret), link.email, link)
-    return Opened(link, email, next_url, is_same_browser(link, browser))
+    content = open_content(token_key(secret), link.email, link_id=link.id)
+    return Opened(link, *content, same_browser=is_same_browser(link, browser))
 
 
 async def preview(run: Runtime, *, token: str, browser: str | None) -> Opened:
@@ -203,8 +204,8 @@ def why_dead(link: MagicLink, now_us: int) -> TollhouseError | None:
     return None
 
 
-async def expired_address(run: Runtime, *, token: str, browser: str | None) -> tuple[str, str]:
-    """Return `(email, next_url)` of an expired link, for the one click in the asking browser that sends a new mail.
+async def expired_content(run: Runtime, *, token: str, browser: str | None) -> Content:
+    """Return what an expired link holds, for the one click in the asking browser that sends a new mail.
 
     Raises `LinkInvalid` for everybody else, and once the sealed address is gone.
     """
@@ -212,7 +213,7 @@ async def expired_address(run: Runtime, *, token: str, browser: str | None) -> t
     link = None if secret is None else await run.db.fetch_one(FIND, token_hash=digest(secret))
     if secret is None or link is None or link.email is None or not is_renewable(link, browser, run.now_us):
         raise LinkInvalid("This link cannot be renewed here. Ask for a new one.")
-    return open_content(token_key(secret), link.email, link)
+    return open_content(token_key(secret), link.email, link_id=link.id)
 
 
 def is_renewable(link: MagicLink, browser: str | None, now_us: int) -> bool:
@@ -228,19 +229,3 @@ def is_same_browser(link: MagicLink, browser: str | None) -> bool:
 def is_elsewhere(run: Runtime, opened: Opened) -> bool:
     """Whether only the browser that began this sign-in can go on with it."""
     return not opened.same_browser and redirects.begins_elsewhere(run.settings, opened.next_url)
-
-
-def open_content(key: bytes, sealed: bytes, link: MagicLink) -> tuple[str, str]:
-    """Return `(email, next_url)`; where a sign-in leads is sealed too, for an OIDC request names the address in it."""
-    email, next_url = json.loads(open_sealed(key, sealed, context=link.id))
-    return email, next_url
-
-
-def token_key(secret: bytes) -> bytes:
-    """Return the key that the link's own token opens."""
-    return derive_key(secret, "address under the link's token")
-
-
-def browser_key(browser: str) -> bytes:
-    """Return the key that the asking browser's secret opens."""
-    return derive_key(secret_of(browser), "address under the browser's secret")

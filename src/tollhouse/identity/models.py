@@ -48,6 +48,7 @@ class PreviewReply(BaseModel):
     email_masked: str = Field(examples=["a•••@example.com"])
     same_browser: bool = Field(description="Whether this browser asked for the mail.")
     next_is_elsewhere: bool = Field(description="Whether only the browser that began can go on; it wants the code.")
+    asks: bool = Field(description="Whether to ask first, for nobody knows who led this browser to ask for the mail.")
     signed_in_as: str | None = Field(
         None, description="Masked address of somebody else who is signed in here.", examples=["b•••@example.com"]
     )

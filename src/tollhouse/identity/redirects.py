@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Final
+from urllib.parse import parse_qs
 
 from tollhouse.identity.errors import NextInvalid
 from tollhouse.settings import Settings
 
 DEFAULT: Final = "/account"
 LENGTH_MAX: Final = 2_000
+ADDRESS_LENGTH_MAX: Final = 254
 # Printable ASCII without what URL parsers read differently: no space, backslash, quotes, angle brackets or control.
 PLAIN: Final = re.compile(r"[!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]*")
 
@@ -38,6 +40,14 @@ def has_dot_segments(url: str) -> bool:
     path = re.split("[?#]", url.partition("://")[2] or url, maxsplit=1)[0].lower()
     segments = path.replace("%2e", ".").split("/")[1:]
     return "." in segments or ".." in segments
+
+
+def hinted_address(settings: Settings, wanted: str | None) -> str:
+    """Return the address that the request of an OIDC client expects, for its field to hold it already; else nothing."""
+    if not wanted or not begins_elsewhere(settings, parse(settings, wanted)):
+        return ""
+    hints = parse_qs(wanted.partition("?")[2]).get("login_hint", [""])
+    return hints[0] if len(hints[0]) <= ADDRESS_LENGTH_MAX and hints[0].isprintable() else ""
 
 
 def begins_elsewhere(settings: Settings, url: str) -> bool:

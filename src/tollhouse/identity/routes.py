@@ -44,7 +44,8 @@ async def show_sign_in(request: Request) -> Response:
     redirects.parse(run.settings, wanted)
     session = await sessions.find(run, web.session_secret_of(request))
     masked = None if session is None else addresses.mask(session.email)
-    return web.page("sign_in.html", next=wanted, email="", error=None, signed_in_as=masked)
+    email = redirects.hinted_address(run.settings, wanted)
+    return web.page("sign_in.html", next=wanted, email=email, error=None, signed_in_as=masked)
 
 
 @router.post(
@@ -58,7 +59,7 @@ async def show_sign_in(request: Request) -> Response:
 async def ask_for_link(request: Request) -> Response:
     """Queue a mail with a link and a code; the same reply and the same work for every address."""
     fields = await read_fields(request)
-    await _limit_tries(request)  # before the limit that everybody shares, or one network could use that up
+    await limit_tries(request)  # before the limit that everybody shares, or one network could use that up
     try:
         email = addresses.parse(fields.get("email"))
         next_url = redirects.parse(run_of(request).settings, fields.get("next"))
@@ -71,15 +72,20 @@ async def ask_for_link(request: Request) -> Response:
             "error": error.detail,
         }
         return web_of(request).page("sign_in.html", status=error.status, signed_in_as=None, **context)
-    return await _send_link(request, email, next_url)
+    return await send_link(request, email, next_url)
 
 
-async def _send_link(request: Request, email: str, next_url: str) -> Response:
+async def send_link(request: Request, email: str, next_url: str, *, asks: bool = False) -> Response:
+    """Send a mail and reply with where its code goes; `asks` lets its link ask before it signs in.
+
+    `email` and `next_url` are parsed already, `limit_tries` was awaited. Raises what `magic_links.request` does.
+    """
     web, run = web_of(request), run_of(request)
     known = web.browser_of(request)
     browser = known or create_token()
+    ip, device = web.ip_of(request), web.device_of(request)
     asked = await magic_links.request(
-        run, email=email, next_url=next_url, browser=browser, ip=web.ip_of(request), device=web.device_of(request)
+        run, email=email, next_url=next_url, browser=browser, ip=ip, device=device, asks=asks
     )
     headers = () if known else (web.remember_browser(browser),)
     if is_json(request):
@@ -92,11 +98,11 @@ async def _send_link(request: Request, email: str, next_url: str) -> Response:
 async def ask_again(request: Request) -> Response:
     """Send a new mail for an expired link, in the browser that asked for it."""
     token = text_field(await read_fields(request), "token")
-    await _limit_tries(request)
-    email, next_url = await magic_links.expired_address(
+    await limit_tries(request)
+    email, next_url, asks = await magic_links.expired_content(
         run_of(request), token=token, browser=web_of(request).browser_of(request)
     )
-    return await _send_link(request, email, next_url)
+    return await send_link(request, email, next_url, asks=asks)
 
 
 @router.get(CHECK_YOUR_EMAIL, include_in_schema=False)
@@ -121,7 +127,7 @@ async def preview(request: Request) -> Response:
     """Tell what the page must ask before it signs in; consumes nothing."""
     web, run = web_of(request), run_of(request)
     token = text_field(await read_fields(request), "token")
-    await _limit_tries(request)
+    await limit_tries(request)
     try:
         opened = await magic_links.preview(run, token=token, browser=web.browser_of(request))
     except LinkExpired as error:
@@ -134,6 +140,7 @@ async def preview(request: Request) -> Response:
             "email_masked": addresses.mask(opened.email),
             "same_browser": opened.same_browser,
             "next_is_elsewhere": magic_links.is_elsewhere(run, opened),
+            "asks": opened.asks,
             "signed_in_as": addresses.mask(session.email) if session and other else None,
         }
     )
@@ -150,7 +157,7 @@ async def redeem(request: Request) -> Response:
     """Turn the link into a session, once."""
     web, run = web_of(request), run_of(request)
     token = text_field(await read_fields(request), "token")
-    await _limit_tries(request)
+    await limit_tries(request)
     client = web.client_of(request)
     try:
         signed_in = await sign_ins.redeem(run, token=token, client=client)
@@ -161,7 +168,7 @@ async def redeem(request: Request) -> Response:
 
 async def _ways_on_from_expired(run: Runtime, token: str, client: Client) -> list[Action] | None:
     try:
-        await magic_links.expired_address(run, token=token, browser=client.browser)
+        await magic_links.expired_content(run, token=token, browser=client.browser)
     except LinkInvalid:
         return None
     return [Action("Send a new mail", post="/auth/magic-links/again", fields={"token": token}, primary=True)]
@@ -178,7 +185,7 @@ async def type_code(request: Request) -> Response:
     """Turn the code of this browser's newest mail into a session, once."""
     web, run = web_of(request), run_of(request)
     code = text_field(await read_fields(request), "code")
-    await _limit_tries(request)
+    await limit_tries(request)
     client = web.client_of(request)
     try:
         signed_in = await sign_ins.type_code(run, code=code, client=client)
@@ -212,7 +219,7 @@ def _welcome(request: Request, web: Web, run: Runtime, signed_in: SignedIn, clie
     return redirect(signed_in.next_url, headers=headers)
 
 
-async def _limit_tries(request: Request) -> None:
+async def limit_tries(request: Request) -> None:
     """Bound what one network can ask and try; a 256-bit token needs no such limit, but the machine does."""
     run = run_of(request)
     per_minute = run.settings.limit_token_tries_per_ip_per_minute * (10 if run.settings.mode == "dev" else 1)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import BigInteger, and_, bindparam, delete, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, delete, insert, literal, select, update
 
 from tollhouse.clock import MINUTE, SECOND
 from tollhouse.db import Statement, some
@@ -68,6 +68,7 @@ FIND: Final = Statement(select(*COLUMNS).where(table.c.secret_hash == bindparam(
 LIST: Final = Statement(
     select(*COLUMNS).where(table.c.user_id == bindparam("owner"), _living).order_by(table.c.seen_at.desc()), SessionRow
 )
+ALIVE: Final = Statement(select(literal(1)).where(table.c.id == bindparam("session_id"), _living), int)
 TOUCH: Final = Statement(
     update(table)
     .where(table.c.id == bindparam("session_id"), table.c.seen_at < bindparam("now", type_=BigInteger) - TOUCH_US)
@@ -139,6 +140,12 @@ async def require(run: Runtime, secret: str | None) -> Session:
     if session is None:
         raise NotSignedIn
     return session
+
+
+async def is_alive(run: Runtime, session_id: str) -> bool:
+    """Whether a session goes on, asked by its id; what hangs on it ends with it."""
+    now = run.now_us
+    return bool(await run.db.fetch_one(ALIVE, session_id=session_id, now=now, idle_since=_idle_since(run, now)))
 
 
 async def list_of(run: Runtime, user_id: str) -> list[SessionRow]:

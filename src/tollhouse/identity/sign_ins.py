@@ -15,7 +15,8 @@ from tollhouse.errors import TollhouseError
 from tollhouse.failpoints import reach
 from tollhouse.identity import link_limits, magic_links, sessions, users
 from tollhouse.identity.errors import CodeInvalid, CodeLocked, LinkElsewhere, LinkUsed
-from tollhouse.identity.magic_links import COLUMNS, MagicLink, browser_hash, browser_key, open_content
+from tollhouse.identity.link_contents import browser_key, open_content
+from tollhouse.identity.magic_links import COLUMNS, MagicLink, browser_hash
 from tollhouse.identity.tables import magic_links as table
 from tollhouse.runtime import Runtime
 from tollhouse.signing.tokens import create_token, digest, parse_token
@@ -115,7 +116,7 @@ async def type_code(run: Runtime, *, code: str, client: Client) -> SignedIn:
     try:
         link = await _check_code(run, code, client.browser)
         assert client.browser is not None  # or it had no link
-        email, next_url = open_content(browser_key(client.browser), link.email_for_browser or b"", link)
+        email, next_url, _ = open_content(browser_key(client.browser), link.email_for_browser or b"", link_id=link.id)
         signed_in = await run.db.transact(_use_code, run, link, client, sessions.prepare(run, email=email), next_url)
     except TollhouseError as error:
         _count("code", error)
@@ -129,7 +130,7 @@ async def pending_address(run: Runtime, browser: str | None) -> str | None:
     link = await run.db.fetch_one(NEWEST, browser=asking, now=run.now_us) if asking else None
     if browser is None or link is None or link.email_for_browser is None:
         return None
-    return open_content(browser_key(browser), link.email_for_browser, link)[0]
+    return open_content(browser_key(browser), link.email_for_browser, link_id=link.id).email
 
 
 async def _check_code(run: Runtime, code: str, browser: str | None) -> MagicLink:

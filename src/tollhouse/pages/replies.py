@@ -90,6 +90,7 @@ def reply_problem(error: TollhouseError, request_id: str) -> Reply:
 
 def headers_of(error: TollhouseError) -> Headers:
     """Return the headers that an error asks for."""
-    if error.retry_after_seconds is not None:
-        return ((b"retry-after", str(error.retry_after_seconds).encode()),)
-    return ()
+    wait = error.retry_after_seconds
+    retry = () if wait is None else ((b"retry-after", str(wait).encode()),)
+    challenge = error.challenge
+    return retry if challenge is None else (*retry, (b"www-authenticate", challenge.encode("ascii")))

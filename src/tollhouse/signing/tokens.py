@@ -14,9 +14,14 @@ CODE_DIGITS: Final = 6
 ID_RANDOM_BYTES: Final = 10
 
 
+def encode_base64url(value: bytes) -> bytes:
+    """Return base64url without padding (RFC 7515, 2)."""
+    return base64.urlsafe_b64encode(value).rstrip(b"=")
+
+
 def create_token() -> str:
     """Return 256 random bits as 43 characters that are safe in a URL and a cookie."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(TOKEN_BYTES)).rstrip(b"=").decode("ascii")
+    return encode_base64url(secrets.token_bytes(TOKEN_BYTES)).decode("ascii")
 
 
 def parse_token(text: object) -> bytes | None:
@@ -28,7 +33,7 @@ def parse_token(text: object) -> bytes | None:
     if not isinstance(text, str) or not TOKEN_PATTERN.fullmatch(text):
         return None
     token = base64.urlsafe_b64decode(text + "=")
-    return token if base64.urlsafe_b64encode(token).rstrip(b"=").decode("ascii") == text else None
+    return token if encode_base64url(token).decode("ascii") == text else None
 
 
 def secret_of(token: str) -> bytes:

@@ -60,8 +60,9 @@
     }
     if (!reply.ok || !found.email_masked) return show(found.replaced ? "replaced" : (STATES[found.code] ?? "failed"), found);
     const words = { email: found.email_masked, other: found.signed_in_as };
-    if (found.same_browser && !found.next_is_elsewhere && !found.signed_in_as) return post();
-    show(found.next_is_elsewhere ? "elsewhere" : found.signed_in_as ? "other" : "confirm", words);
+    if (found.same_browser && !found.next_is_elsewhere && !found.signed_in_as && !found.asks) return post();
+    const question = found.signed_in_as ? "other" : found.same_browser ? "asks" : "confirm";
+    show(found.next_is_elsewhere ? "elsewhere" : question, words);
   }
 
   function start() {

@@ -1,0 +1,1 @@
+"""The OpenID provider: people sign in to your apps through us."""

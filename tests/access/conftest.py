@@ -1,0 +1,56 @@
+"""A running Tollhouse, mounted in an application with routes that want callers."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from fastapi import Depends, FastAPI
+
+from tollhouse import Caller, Tollhouse
+from tollhouse.access.api_keys import ApiKey
+from tollhouse.testing import TestKit, make_settings
+
+
+def make_app(**settings: Any) -> tuple[FastAPI, Tollhouse]:
+    """A host's application: routes for callers, for whoever is signed in, for a scope and for a server's key."""
+    toll = Tollhouse(make_settings(**settings))
+    app = FastAPI()
+    toll.install(app)
+    reads_reports, starts_jobs = toll.scope("reports:read"), toll.api_key("jobs:start")
+
+    @app.get("/notes")
+    async def notes(caller: Caller = Depends(toll.caller)) -> dict[str, Any]:
+        return {"user_id": caller.user_id, "email": caller.email, "scopes": sorted(caller.scopes)}
+
+    @app.post("/mine")
+    async def add_mine(user: Caller = Depends(toll.user)) -> str:
+        return user.user_id
+
+    @app.get("/mine")
+    async def mine(user: Caller = Depends(toll.user)) -> dict[str, Any]:
+        return {"user_id": user.user_id, "email": user.email, "session_id": user.session_id}
+
+    @app.get("/reports")
+    async def reports(caller: Caller = Depends(reads_reports)) -> str:
+        return caller.user_id
+
+    @app.post("/jobs")
+    async def jobs(key: ApiKey = Depends(starts_jobs)) -> str:
+        return key.name
+
+    return app, toll
+
+
+@pytest.fixture
+async def kit(migrated_database_url: str) -> AsyncIterator[TestKit]:
+    """The application, running on a database of the test's own."""
+    app, toll = make_app()
+    async with TestKit(app=app, toll=toll, database_url=migrated_database_url) as running:
+        yield running
+
+
+def bearer(token: str) -> dict[str, str]:
+    """The header that a token travels in."""
+    return {"authorization": f"Bearer {token}"}
