@@ -102,6 +102,7 @@ def test_https_and_loopback_are_fine(shell: Shell, uri: str) -> None:
         (("--public", "--refresh-grace", "5"), "public client"),
         (("--scope", "openid"), "scope"),
         (("--scope", "two words"), "scope"),
+        (("--scope", "notes:read", "--third-party"), "somebody else's"),
         (("--sign-out-uri", "http://app.example.com/"), "plain http"),
     ],
 )

@@ -29,7 +29,7 @@ MARKS: Final = {"ok": "ok     ", "warning": "warning", "failure": "FAILURE"}
 )
 @as_json
 def doctor(send_test_mail: str | None, selectors: tuple[str, ...], json_output: bool) -> None:  # noqa: FBT001
-    r"""Check settings, database, public URL, mail server and the From domain's DNS; exit with 1 if sign-in would break.
+    r"""Check settings, database, URL, issuers, mail and the From domain's DNS; exit with 1 if sign-in would break.
 
     \b
     Example:
@@ -49,7 +49,8 @@ async def _collect(settings: Settings, address: str | None, selectors: tuple[str
     from tollhouse.mail.domain_checks import Finding
 
     findings = [Finding("ok", "settings", "complete and safe")]
-    for check in (_check_database(settings), _check_url(settings), _check_mail(settings, address, selectors)):
+    checks = (_check_database(settings), _check_url(settings), _check_issuers(settings))
+    for check in (*checks, _check_mail(settings, address, selectors)):
         findings += [finding async for finding in check]
     return findings
 
@@ -87,6 +88,30 @@ async def _check_url(settings: Settings) -> AsyncIterator[Finding]:
         yield Finding("ok", "public URL", f"{settings.url} answers")
     else:
         yield Finding("warning", "public URL", f"something else answers at {settings.url} ({reply.status_code})")
+
+
+async def _check_issuers(settings: Settings) -> AsyncIterator[Finding]:
+    from tollhouse.access.issuers import Issuer
+    from tollhouse.access.jwks import LIMITS, reach_of
+    from tollhouse.access.jwks_documents import KeyDocument
+    from tollhouse.access.keysets import KeySetInvalid
+    from tollhouse.mail.domain_checks import Finding
+    from tollhouse.outbound import Outbound, OutboundError
+
+    for issuer in map(Issuer.parse, settings.issuers):
+        subject = f"issuer {issuer.name}"
+        try:
+            reply = await Outbound(reach_of(issuer), limits=LIMITS).request("GET", issuer.jwks_url)
+            keys = KeyDocument.read(reply, None).keys.keys
+        except (OutboundError, KeySetInvalid) as error:
+            why = f"{error.detail} ({error.reason})" if isinstance(error, OutboundError) else error.detail
+            yield Finding("failure", subject, f"its keys cannot be had from {issuer.jwks_url}: {why}")
+            continue
+        fitting = [key for key in keys if not key.algorithms.isdisjoint(issuer.algorithms)]
+        if fitting:
+            yield Finding("ok", subject, f"publishes {len(fitting)} usable key{'' if len(fitting) == 1 else 's'}")
+        else:
+            yield Finding("failure", subject, f"none of its keys is for {', '.join(issuer.algorithms)}")
 
 
 async def _check_mail(settings: Settings, address: str | None, selectors: tuple[str, ...]) -> AsyncIterator[Finding]:
