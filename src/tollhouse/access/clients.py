@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import structlog
 from sqlalchemy import bindparam, delete, insert, select
@@ -33,6 +34,7 @@ SECRET_PREFIX: Final = "th_cs_"  # noqa: S105 (the prefix that secret scanners k
 STANDARD_SCOPES: Final = ("openid", "email", "profile", "offline_access")
 SCOPE: Final = re.compile(r"[!#-\[\]-~]{1,100}")  # RFC 6749 3.3
 URI_LENGTH_MAX: Final = 500
+NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 ID: Final = re.compile(r"[a-z0-9._-]{1,64}")
 
 
@@ -189,6 +191,8 @@ def problems_of(client: ClientSettings) -> Iterator[str]:
     for scope in client.scopes:
         if not SCOPE.fullmatch(scope) or scope in STANDARD_SCOPES:
             yield f"The scope {scope!r} cannot be one of your API: use ASCII without spaces, and none of OpenID's own."
+    if client.scopes and not client.first_party:
+        yield "A client of somebody else's has no scopes of your API: its tokens say who somebody is, and open nothing."
     if client.refresh_grace_seconds and client.secret is None:
         yield "A public client has no refresh grace: whoever stole its last token could use it as well. Set it to 0."
 
@@ -206,9 +210,27 @@ def redirect_uri_problem(uri: str) -> str | None:
         parts = urlsplit(uri)
     except ValueError:
         return f"{uri!r} is no URL. Write it like https://app.example.com/callback"
-    problem = origin_problem("A redirect URI", f"{parts.scheme}://{parts.netloc}")
-    if problem:
-        return problem
+    return _host_problem(uri, parts) or _shape_problem(uri, parts)
+
+
+def _host_problem(uri: str, parts: SplitResult) -> str | None:
+    if _is_odd_number(parts.hostname or ""):
+        return f"{uri!r} names a machine by a number in an odd way, which browsers read as another one or as none."
+    return origin_problem("A redirect URI", f"{parts.scheme}://{parts.netloc}")
+
+
+def _shape_problem(uri: str, parts: SplitResult) -> str | None:
     if "#" in uri or "*" in uri or has_dot_segments(uri) or not uri.startswith(f"{parts.scheme}://"):
         return f"{uri!r} holds a fragment, a wildcard or dot segments. Write one exact address for each page."
     return None
+
+
+def _is_odd_number(host: str) -> bool:
+    """Whether browsers take a host for an IPv4 address that is not written like one: `0x7f.1`, `2130706433`."""
+    if not NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]):
+        return False
+    try:
+        ipaddress.IPv4Address(host)
+    except ValueError:
+        return True
+    return False

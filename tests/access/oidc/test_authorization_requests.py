@@ -175,6 +175,7 @@ async def test_without_openid_it_is_plain_oauth(kit: TestKit, app: App) -> None:
     alice = await kit.sign_in("alice@example.com")
     tokens = await app.tokens(alice, scope="notes:read", nonce=None)
     assert "id_token" not in tokens
+    assert "scope" not in await app.tokens(alice, scope="unknown"), "none has no spelling (RFC 6749, 3.3)"
     assert (await app.userinfo(tokens["access_token"])).status_code == 403
 
 

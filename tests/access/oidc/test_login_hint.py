@@ -112,6 +112,12 @@ async def test_a_hint_that_is_no_address_is_only_filled_in(kit: TestKit, app: Ap
     assert await rows_of(kit, magic_links) == []
 
 
+async def test_a_hint_is_found_in_either_spelling_of_where_to_go(kit: TestKit) -> None:
+    for following in ("/oauth/authorize?login_hint=a%40b.example", URL + "/oauth/authorize?login_hint=a%40b.example"):
+        page = await kit.new_browser().get("/auth/sign-in", params={"next": following})
+        assert 'value="a@b.example"' in page.text
+
+
 async def test_a_hint_fills_in_nothing_for_other_pages(kit: TestKit) -> None:
     page = await kit.new_browser().get("/auth/sign-in?next=/account?login_hint=mallory@evil.example")
     assert 'value=""' in page.text

@@ -13,7 +13,7 @@ class TokenReply(BaseModel):
     access_token: str = Field(examples=["eyJhbGciOiJFUzI1NiIsInR5cCI6ImF0K2p3dCJ9.…"])
     token_type: str = Field(examples=["Bearer"])
     expires_in: int = Field(description="Seconds.", examples=[600])
-    scope: str = Field(examples=["openid email"])
+    scope: str | None = Field(None, examples=["openid email"])
     id_token: str | None = Field(None, description="With the scope `openid`.")
     refresh_token: str | None = Field(None, description="With the scope `offline_access`; works once.")
 

@@ -119,8 +119,9 @@ async def _response(
         "access_token": token,
         "token_type": "Bearer",
         "expires_in": run.settings.access_token_lifetime_seconds,
-        "scope": " ".join(scopes),
     }
+    if scopes:
+        response["scope"] = " ".join(scopes)
     if refresh is not None:
         response["refresh_token"] = refresh.text
     if "openid" in scopes:
