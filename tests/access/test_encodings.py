@@ -95,6 +95,7 @@ def test_many_brackets_that_are_not_deep_are_fine() -> None:
     assert parse_object(b'{"a":"' + b"[" * 100 + b'"}') == {"a": "[" * 100}
     assert parse_object(b'{"a":[' + b"[]," * 50 + b"{}]}")["a"][0] == []
     assert parse_object(b'{"a":' * 16 + b"1" + b"}" * 16)
+    assert parse_object(b'{"b":[],"a":' + b'{"a":' * 15 + b"1" + b"}" * 16), "16 levels and more brackets than that"
 
 
 @given(st.binary(max_size=60))

@@ -192,3 +192,14 @@ def test_a_verifier_refuses_what_the_settings_would() -> None:
     twice = clerk("https://clerk.example.com", authorized_parties=["https://app.example.com"])
     with pytest.raises(SettingsError, match="there twice"):
         Verifier([twice], trusted=[Trusted(twice, keys_of(RS))])
+
+
+@pytest.mark.parametrize("host", ["app.localhost", "127.0.0.2", "10.0.0.1", "169.254.169.254"])
+def test_what_the_fetch_would_refuse_is_refused_at_the_start(host: str) -> None:
+    scheme = "http" if "localhost" in host or host.startswith("127") else "https"
+    assert "cannot be called" in problem(issuer=f"{scheme}://{host}", jwks_url=None)
+    assert "cannot be called" in problem(jwks_url=f"{scheme}://{host}/jwks")
+
+
+def test_a_private_address_may_be_called_where_the_operator_says_so() -> None:
+    assert problems(GOOD | {"jwks_url": "https://10.0.0.1/jwks", "private_network": True}) == []

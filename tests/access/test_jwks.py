@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from tests.support.hostile_issuer import HostileIssuer, document, header_of, make_key, say_nothing, serve
 from tollhouse.access.errors import IssuerUnavailable, TokenInvalid
 from tollhouse.access.issuers import Issuer
-from tollhouse.access.jwks import BACKOFF_SECONDS_MAX, COOL_DOWN_SECONDS, LIMITS, USABLE_SECONDS, JwksClient, reach_of
+from tollhouse.access.jwks import BACKOFF_SECONDS_MAX, COOL_DOWN_SECONDS, LIMITS, USABLE_SECONDS, JwksClient
 from tollhouse.outbound import Outbound, OutboundLimits
 from tollhouse.telemetry import metrics
 
@@ -325,7 +325,7 @@ async def test_a_private_address_is_asked_only_where_the_operator_said_so() -> N
 
     for private, reason in ((False, "address"), (True, "connect")):
         issuer = issuer_at("https://keys.internal:9/jwks", private_network=private)
-        client = JwksClient(issuer, outbound=Outbound(reach_of(issuer), limits=LIMITS, resolver=inside))
+        client = JwksClient(issuer, outbound=Outbound(issuer.reach, limits=LIMITS, resolver=inside))
         with capture_logs() as logs, pytest.raises(IssuerUnavailable):
             await client.find("one", "ES256")
         assert [line["reason"] for line in logs] == [reason]

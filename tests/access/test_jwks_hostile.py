@@ -30,7 +30,7 @@ from tests.support.hostile_issuer import (
 )
 from tollhouse.access.errors import IssuerUnavailable, TokenInvalid
 from tollhouse.access.issuers import Issuer
-from tollhouse.access.jwks import LIMITS, WAIT_SECONDS_MAX, JwksClient, reach_of
+from tollhouse.access.jwks import LIMITS, WAIT_SECONDS_MAX, JwksClient
 from tollhouse.outbound import Outbound, OutboundLimits
 
 HURRIED = OutboundLimits(total_seconds=0.8, connect_seconds=0.8, body_bytes_max=LIMITS.body_bytes_max)
@@ -93,7 +93,7 @@ def limits_for(bad: Behaviour) -> OutboundLimits:
 
 def make_client(server: HostileIssuer, hands: Hands, limits: OutboundLimits = LIMITS) -> JwksClient:
     issuer = Issuer(name="acme", issuer="https://acme.example", jwks_url=server.url(), audiences=("api",))
-    return JwksClient(issuer, outbound=Outbound(reach_of(issuer), limits=limits), clock=hands)
+    return JwksClient(issuer, outbound=Outbound(issuer.reach, limits=limits), clock=hands)
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())

@@ -103,6 +103,15 @@ def test_more_than_8_kib_is_refused_unread_and_8_kib_are_not() -> None:
     assert refused(RS.sign(b"{}", note="x" * 2000)) == "header_too_long"
 
 
+def test_a_header_has_2048_characters_at_most() -> None:
+    def of_bytes(length: int) -> str:
+        return RS.sign_bytes(b'{"alg":"RS256","kid":"rs"}'.ljust(length), b"{}")
+
+    jws.verify(jws.parse(of_bytes(1536)), VerificationKey.parse(RS.jwk))
+    assert len(of_bytes(1536).split(".")[0]) == 2048
+    assert refused(of_bytes(1537)) == "header_too_long"
+
+
 FORGED_HEADERS: dict[str, dict[str, Any]] = {
     "crit": {"crit": ["exp"], "exp": 1},
     "crit, empty": {"crit": []},

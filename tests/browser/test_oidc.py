@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -17,35 +15,11 @@ from tests.support.processes import spawn
 
 from .looks import examine
 from .neighbour import Neighbour
+from .oidc_apps import CLIENTS, Stranger, authorize, expect_code, led_by, post
 from .people import ON_BOTH_SCREENS, Browsers, be_signed_in, expect_heading, is_signed_in, type_code
 from .product import Mail, Product
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.browser]
-
-VERIFIER = "v" * 43
-CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
-CLIENTS = """
-[[clients]]
-id = "web"
-name = "Harbour Notes"
-redirect_uris = ["{ours}/callback"]
-sign_out_uris = ["{ours}/bye"]
-
-[[clients]]
-id = "calendar"
-name = "Calendar Thing"
-redirect_uris = ["{theirs}/cb"]
-sign_out_uris = ["{theirs}/bye"]
-first_party = false
-"""
-
-
-class Stranger(Neighbour):
-    """An app on another site, which no setting names but its client's."""
-
-    @property
-    def url(self) -> str:
-        return super().url.replace("localhost", "127.0.0.1")
 
 
 @pytest.fixture(scope="module")
@@ -66,29 +40,6 @@ async def product(
         await process.answers("/health/ready")
         async with httpx.AsyncClient(base_url=process.url, trust_env=False) as client:
             yield Product(f"http://localhost:{process.port}", client)
-
-
-def authorize(product: Product, client_id: str, redirect_uri: str, **other: str) -> str:
-    asked = {"response_type": "code", "client_id": client_id, "redirect_uri": redirect_uri, "scope": "openid email"}
-    asked |= {"state": "af0ifjsldkj", "code_challenge": CHALLENGE, "code_challenge_method": "S256", **other}
-    return f"{product.url}/oauth/authorize?{urlencode(asked)}"
-
-
-async def led_by(page: Page, app: str, address: str) -> None:
-    """Go there from a page of the app, as its button does."""
-    await page.goto(app)
-    await page.evaluate("(address) => { location.href = address }", address)
-    await page.wait_for_url(lambda url: not url.startswith(app + "/") or "code=" in url)
-
-
-async def expect_code(page: Page, redirect_uri: str, product: Product, client_id: str) -> None:
-    """The app has the browser back, with a code that works."""
-    await page.wait_for_url(lambda url: url.startswith(redirect_uri + "?"))
-    told = {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
-    assert (told["state"], told["iss"]) == ("af0ifjsldkj", product.url)
-    form = {"grant_type": "authorization_code", "code": told["code"], "redirect_uri": redirect_uri}
-    form |= {"client_id": client_id, "code_verifier": VERIFIER}
-    assert (await product.client.post("/oauth/token", data=form)).status_code == 200
 
 
 async def asked_for(page: Page, product: Product, address: str) -> Mail:
@@ -128,6 +79,23 @@ async def test_an_app_on_another_site_is_asked_about_and_gets_its_code(
     await expect_code(page, f"{elsewhere.url}/cb", product, "calendar")
     await page.goto(authorize(product, "calendar", f"{elsewhere.url}/cb"))
     await expect_code(page, f"{elsewhere.url}/cb", product, "calendar")
+
+
+async def test_an_app_may_post_its_request_from_another_site(
+    browsers: Browsers, product: Product, elsewhere: Stranger, alice: str
+) -> None:
+    """The session's cookie does not come with such a post; it does with the GET that follows."""
+    page = await browsers.page()
+    await be_signed_in(page, product, alice)
+    await page.goto(elsewhere.url)
+    await post(page, authorize(product, "calendar", f"{elsewhere.url}/cb"))
+    await expect_heading(page, "Allow Calendar Thing?")
+    await page.get_by_role("button", name="Allow").click()
+    told = await expect_code(page, f"{elsewhere.url}/cb", product, "calendar")
+    hint = {"id_token_hint": told["id_token"], "post_logout_redirect_uri": f"{elsewhere.url}/bye"}
+    await post(page, f"{product.url}/oauth/sign-out?{urlencode(hint)}")
+    await page.wait_for_url(f"{elsewhere.url}/bye")
+    assert not await is_signed_in(page, product)
 
 
 async def test_a_no_goes_back_too(browsers: Browsers, product: Product, elsewhere: Stranger, alice: str) -> None:

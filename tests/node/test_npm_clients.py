@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -48,18 +49,19 @@ def run(*words: str, folder: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def installed() -> Path:
-    """The clients with what the lock file names, kept between runs outside of the checkout."""
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the scripts and what the lock file names; that is kept between runs, outside of the checkout."""
     lock = (HERE / "package-lock.json").read_bytes()
-    folder = Path(tempfile.gettempdir()) / f"tollhouse-npm-{hashlib.sha256(lock).hexdigest()[:16]}"
-    if not (folder / "installed").exists():
-        folder.mkdir(exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, folder)
+    kept = Path(tempfile.gettempdir()) / f"tollhouse-npm-{hashlib.sha256(lock).hexdigest()[:16]}"
+    folder = tmp_path_factory.mktemp("npm")
+    for path in (*HERE.glob("*.json"), *HERE.glob("*.mjs")):
+        shutil.copy(path, folder)
+    if not kept.exists():
         run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", folder=folder)
-        (folder / "installed").touch()
-    for script in HERE.glob("*.mjs"):
-        shutil.copy(script, folder)
+        with suppress(OSError):  # another run was faster
+            (folder / "node_modules").rename(kept)
+    if not (folder / "node_modules").exists():
+        (folder / "node_modules").symlink_to(kept)
     return folder
 
 

@@ -153,8 +153,10 @@ async def create(run: Runtime, session: Session, wanted: Wanted) -> str | None:
         created_at=now,
         expires_at=now + CODE_LIVES_US,
     )
+    if not added:
+        return None
     log.info("code_issued", client_id=wanted.client.id, grant_id=grant_id, user_id=session.user_id)
-    return code if added else None
+    return code
 
 
 async def covers(run: Runtime, session: Session, client: Client, scopes: tuple[str, ...]) -> bool:

@@ -10,6 +10,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from tollhouse.access.keysets import ALGORITHMS
 from tollhouse.access.presets import GENERAL, PRESETS
+from tollhouse.outbound import OutboundRefused, Reach, Target
 from tollhouse.settings import Settings
 from tollhouse.settings_checks import is_loopback
 from tollhouse.settings_structures import IssuerSettings
@@ -56,6 +57,11 @@ class Issuer:
             private_network=settings.private_network,
             preset=settings.preset,
         )
+
+    @property
+    def reach(self) -> Reach:
+        """How far the fetch of its keys may go: its URL is the operator's own."""
+        return Reach.PRIVATE if self.private_network else Reach.CONFIGURED
 
     @property
     def problems(self) -> list[str]:
@@ -144,7 +150,12 @@ def _address(issuer: Issuer) -> Iterator[str]:
 
 
 def _keys(issuer: Issuer) -> Iterator[str]:
-    if issuer.is_own or issuer.jwks_url == _usual_place(issuer.issuer):  # where the issuer is right, so is this
+    if not issuer.jwks_url:  # ourselves
+        return
+    if issuer.jwks_url == _usual_place(issuer.issuer):
+        found = _split(issuer.issuer)
+        if found is not None and _is_safe(found):  # else enough has been said of the issuer itself
+            yield from _refusals(issuer)
         return
     parts = _split(issuer.jwks_url)
     if parts is None:
@@ -155,6 +166,16 @@ def _keys(issuer: Issuer) -> Iterator[str]:
         yield "jwks_url holds `#`, which is never sent. Take it out."
     elif not _is_safe(parts):
         yield "jwks_url is plain http off this machine. Use https: whoever is on the way could change the keys."
+    else:
+        yield from _refusals(issuer)
+
+
+def _refusals(issuer: Issuer) -> Iterator[str]:
+    """Say what the client that fetches will say, so that it is said before anybody waits for a token."""
+    try:
+        Target.parse(issuer.jwks_url, issuer.reach)
+    except OutboundRefused as error:
+        yield f"jwks_url cannot be called: {error.detail} For a private address set private_network = true."
 
 
 def _conditions(issuer: Issuer) -> Iterator[str]:

@@ -17,7 +17,7 @@ from tollhouse.access.issuers import Issuer
 from tollhouse.access.jwks_documents import KeyDocument
 from tollhouse.access.jwks_shared import SharedDocuments
 from tollhouse.access.keysets import DOCUMENT_BYTES_MAX, KeySetInvalid, VerificationKey
-from tollhouse.outbound import Outbound, OutboundError, OutboundLimits, Reach
+from tollhouse.outbound import Outbound, OutboundError, OutboundLimits
 from tollhouse.telemetry import metrics
 
 log = structlog.get_logger()
@@ -64,7 +64,7 @@ class JwksClient:
     ) -> None:
         """Take whose keys; `shared` asks the other replicas first, `clock` is monotonic, in seconds."""
         self._issuer = issuer
-        self._outbound = outbound or Outbound(reach_of(issuer), limits=LIMITS)
+        self._outbound = outbound or Outbound(issuer.reach, limits=LIMITS)
         self._shared = shared
         self._clock = clock
         # Replicas that share a document would find it stale, and ask, all in the same moment: so each has its own.
@@ -195,8 +195,3 @@ class JwksClient:
 
     def _age_seconds(self) -> float:
         return self._clock() - self._held.asked_at if self._held is not None else math.nan
-
-
-def reach_of(issuer: Issuer) -> Reach:
-    """Return how far the fetch of an issuer's keys may go: its URL is the operator's own."""
-    return Reach.PRIVATE if issuer.private_network else Reach.CONFIGURED

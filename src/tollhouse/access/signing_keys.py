@@ -188,7 +188,7 @@ class SigningKeys:
             await self.refresh()
             found = self.peek(kid, algorithm)
         if found is None:
-            raise TokenInvalid
+            raise TokenInvalid(reason="key_unknown")
         return found
 
     async def close(self) -> None:

@@ -92,7 +92,7 @@ async def _check_url(settings: Settings) -> AsyncIterator[Finding]:
 
 async def _check_issuers(settings: Settings) -> AsyncIterator[Finding]:
     from tollhouse.access.issuers import Issuer
-    from tollhouse.access.jwks import LIMITS, reach_of
+    from tollhouse.access.jwks import LIMITS
     from tollhouse.access.jwks_documents import KeyDocument
     from tollhouse.access.keysets import KeySetInvalid
     from tollhouse.mail.domain_checks import Finding
@@ -101,7 +101,7 @@ async def _check_issuers(settings: Settings) -> AsyncIterator[Finding]:
     for issuer in map(Issuer.parse, settings.issuers):
         subject = f"issuer {issuer.name}"
         try:
-            reply = await Outbound(reach_of(issuer), limits=LIMITS).request("GET", issuer.jwks_url)
+            reply = await Outbound(issuer.reach, limits=LIMITS).request("GET", issuer.jwks_url)
             keys = KeyDocument.read(reply, None).keys.keys
         except (OutboundError, KeySetInvalid) as error:
             why = f"{error.detail} ({error.reason})" if isinstance(error, OutboundError) else error.detail
