@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import shutil
-import subprocess
-import tempfile
 from collections.abc import AsyncIterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
+from tests.support.node import cache_folder, install_packages, run_node
 from tests.support.processes import Process, spawn
 
 HERE = Path(__file__).parent
@@ -37,31 +36,22 @@ sign_out_uris = ["{SIGN_OUT_URI}"]
 """
 
 pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
-if shutil.which("npm") is None:
-    pytest.skip("no npm here", allow_module_level=True)
-
-
-def run(*words: str, folder: Path) -> str:
-    """What a command prints; fails with all of it."""
-    ran = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=SECONDS_MAX, check=False)
-    assert ran.returncode == 0, ran.stdout + ran.stderr
-    return ran.stdout
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the scripts and what the lock file names; that is kept between runs, outside of the checkout."""
-    lock = (HERE / "package-lock.json").read_bytes()
-    kept = Path(tempfile.gettempdir()) / f"tollhouse-npm-{hashlib.sha256(lock).hexdigest()[:16]}"
     folder = tmp_path_factory.mktemp("npm")
-    for path in (*HERE.glob("*.json"), *HERE.glob("*.mjs")):
-        shutil.copy(path, folder)
-    if not kept.exists():
-        run("npm", "ci", "--no-audit", "--no-fund", "--ignore-scripts", folder=folder)
-        with suppress(OSError):  # another run was faster
-            (folder / "node_modules").rename(kept)
-    if not (folder / "node_modules").exists():
-        (folder / "node_modules").symlink_to(kept)
+    for script in HERE.glob("*.mjs"):
+        shutil.copy(script, folder)
+    kept = cache_folder() / f"npm-{hashlib.sha256((HERE / 'package-lock.json').read_bytes()).hexdigest()[:16]}"
+    with kept.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept.mkdir(exist_ok=True)
+        for path in HERE.glob("package*.json"):
+            shutil.copy(path, kept)
+        install_packages(kept)
+    (folder / "node_modules").symlink_to(kept / "node_modules")
     return folder
 
 
@@ -85,7 +75,7 @@ async def test_a_client_of_npm_goes_the_whole_way(provider: Process, installed: 
         "redirectUri": REDIRECT_URI,
         "signOutUri": SIGN_OUT_URI,
     }
-    told = json.loads(run("node", f"{library}.mjs", json.dumps(given), folder=installed))
+    told = json.loads(run_node(f"{library}.mjs", json.dumps(given), folder=installed, seconds_max=SECONDS_MAX))
     assert told == {
         "email": True,
         "again": True,

@@ -100,7 +100,7 @@ def contents(operation: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def has_example(media: dict[str, Any], document: dict[str, Any]) -> bool:
     """Whether it, its schema, or each property of its schema that can have one brings an example."""
-    if media.get("examples") or media.get("example"):
+    if media.get("examples") or "example" in media:
         return True
     return schema_has_example(media.get("schema", {}), document)
 

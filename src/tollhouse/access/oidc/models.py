@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class TokenReply(BaseModel):
@@ -14,8 +14,10 @@ class TokenReply(BaseModel):
     token_type: str = Field(examples=["Bearer"])
     expires_in: int = Field(description="Seconds.", examples=[600])
     scope: str | None = Field(None, examples=["openid email"])
-    id_token: str | None = Field(None, description="With the scope `openid`.")
-    refresh_token: str | None = Field(None, description="With the scope `offline_access`; works once.")
+    id_token: str | None = Field(None, description="With the scope `openid`.", examples=["eyJhbGciOiJSUzI1NiJ9.…"])
+    refresh_token: str | None = Field(
+        None, description="With the scope `offline_access`; works once.", examples=["AaIEWD3gfhs5Kj…"]
+    )
 
 
 class OAuthErrorReply(BaseModel):
@@ -30,13 +32,26 @@ class UserinfoReply(BaseModel):
 
     sub: str = Field(examples=["usr_019aa3d1f0c67b2e4d8c91f35a60e7d4"])
     email: str | None = Field(None, description="With the scope `email`.", examples=["alice@example.com"])
-    email_verified: bool | None = None
+    email_verified: bool | None = Field(None, examples=[True])
 
 
 class TokenForm(BaseModel):
-    """A code or a refresh token, and who asks."""
+    """A code or a refresh token, and who asks: a confidential client may send its secret by Basic instead."""
 
-    grant_type: str = Field(examples=["authorization_code"])
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "grant_type": "authorization_code",
+                    "code": "mX1q0v8mT2x3w4y5z6a7b8c9d0E1F2G3H4I5J6K7L8M",
+                    "redirect_uri": "https://app.example.com/api/auth/callback/tollhouse",
+                    "code_verifier": "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk",
+                    "client_id": "phone",
+                }
+            ]
+        }
+    )
+    grant_type: str
     code: str | None = None
     redirect_uri: str | None = None
     code_verifier: str | None = None
@@ -49,6 +64,7 @@ class TokenForm(BaseModel):
 class RevocationForm(BaseModel):
     """What to revoke, and who asks."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"token": "AaIEWD3gfhs5Kj…", "client_id": "phone"}]})
     token: str
     token_type_hint: str | None = None
     client_id: str | None = None

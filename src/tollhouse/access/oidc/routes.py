@@ -36,15 +36,20 @@ OAUTH_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
 }
 
 
-@router.get("/.well-known/openid-configuration", summary="What this provider can do")
-@router.get("/.well-known/oauth-authorization-server", summary="What this provider can do, for plain OAuth")
+_configuration: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"application/json": {"example": discovery.document("https://auth.example.com")}}}
+}
+
+
+@router.get("/.well-known/openid-configuration", summary="What this provider can do", responses=_configuration)
+@router.get("/.well-known/oauth-authorization-server", summary="The same, for plain OAuth", responses=_configuration)
 async def show_configuration(request: Request) -> Response:
     """Give the provider's metadata."""
     kept = (b"cache-control", f"public, max-age={DISCOVERY_SECONDS}".encode())
     return Reply(encode(discovery.document(web_of(request).settings.url)), headers=(JSON, kept))
 
 
-@router.get(AUTHORIZE_PATH, summary="Sign in for a client", status_code=303)
+@router.get(AUTHORIZE_PATH, summary="Sign in for a client", status_code=303, response_class=Response)
 async def authorize(request: Request) -> Response:
     """Lead a browser through sign-in and consent back to the client, with a code or an error."""
     return await answer(request, access_of(request), parameters.of_query(request))
@@ -87,7 +92,7 @@ async def exchange_token(request: Request) -> Response:
 @router.post(
     "/oauth/revoke",
     summary="Revoke a token",
-    responses=OAUTH_ERRORS,
+    responses={200: {"content": {"application/json": {"example": {}}}}} | OAUTH_ERRORS,
     openapi_extra=models.form(models.RevocationForm),
 )
 async def revoke_token(request: Request) -> Response:
@@ -120,7 +125,7 @@ async def show_userinfo(request: Request) -> Response:
     return reply_json({"sub": caller.user_id, **known})
 
 
-@router.get("/oauth/sign-out", summary="Sign out for a client", status_code=303)
+@router.get("/oauth/sign-out", summary="Sign out for a client", status_code=303, response_class=Response)
 @router.post("/oauth/sign-out", include_in_schema=False)
 async def sign_out(request: Request) -> Response:
     """End the session because a client proves that it began one, or because the person confirms it."""

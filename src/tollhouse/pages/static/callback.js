@@ -60,9 +60,10 @@
     }
     if (!reply.ok || !found.email_masked) return show(found.replaced ? "replaced" : (STATES[found.code] ?? "failed"), found);
     const words = { email: found.email_masked, other: found.signed_in_as };
-    if (found.same_browser && !found.next_is_elsewhere && !found.signed_in_as && !found.asks) return post();
-    const question = found.signed_in_as ? "other" : found.same_browser ? "asks" : "confirm";
-    show(found.next_is_elsewhere ? "elsewhere" : question, words);
+    if (found.next_is_elsewhere) return show("elsewhere");
+    if (found.signed_in_as) return show("other", words);
+    if (!found.same_browser) return show("confirm", words);
+    found.asks ? show("asks", words) : post();
   }
 
   function start() {
