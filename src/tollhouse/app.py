@@ -51,12 +51,14 @@ NOT_RUNNING: Final = "Tollhouse is not running: serve the application with its l
 MAIL_CONCURRENCY: Final = 8
 CLOCK_SECONDS: Final = 30.0
 ACCESS_KEPT_SECONDS: Final = 600
-PREFIXES: Final = (
-    *("/auth/", "/account", "/oauth/", "/health/", "/metrics", "/dev/"),
-    *("/.well-known/jwks.json", "/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"),
+WELL_KNOWN: Final = tuple(
+    f"/.well-known/{name}" for name in ("jwks.json", "openid-configuration", "oauth-authorization-server")
 )
+PREFIXES: Final = ("/auth/", "/account", "/oauth/", "/health/", "/metrics", "/dev/", *WELL_KNOWN)
 # What any site may post: it relies on no cookie, or looks itself at who asks before it uses one (consent, sign-out).
 WITHOUT_COOKIES: Final = ("/dev/", "/oauth/", "/auth/whoami")
+# An app in a browser has its own origin, and calls these by what it holds: a code, a token, or nothing.
+OPEN_PATHS: Final = frozenset({*WELL_KNOWN, "/oauth/token", "/oauth/revoke", "/oauth/userinfo"})
 
 H = TypeVar("H", bound=Callable[..., Any])
 
@@ -113,7 +115,7 @@ class Tollhouse:
 
     def scope(self, scope: str) -> CallerDependency:
         """Return a dependency like `caller`, which refuses (403) whoever's token lacks the scope."""
-        return CallerDependency(self._find_caller, scope=scope)
+        return CallerDependency(self._find_caller, scopes=(scope,))
 
     def api_key(self, scope: str) -> ApiKeyDependency:
         """Return a dependency for your own servers, which send an API key with this scope."""
@@ -140,6 +142,7 @@ class Tollhouse:
         rules = EdgeRules(
             prefixes=PREFIXES,
             without_cookies=WITHOUT_COOKIES,
+            open_paths=OPEN_PATHS,
             origins=self.web.origins,
             body_bytes_max={},
             reply_error=self.web.error,
@@ -187,6 +190,7 @@ class Tollhouse:
             schedule.add("sweep", every_seconds=sweep.EVERY_SECONDS, run=lambda: sweep.sweep(run))
             access = self._access = Access.of(run)
             stack.push_async_callback(access.close)
+            await access.keys.refresh()  # or the first tokens would all wait for them
             schedule.add("tokens", every_seconds=ACCESS_KEPT_SECONDS, run=access.keep)
             stack.push_async_callback(self.transport.close)
             await worker.start()

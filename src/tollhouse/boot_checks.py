@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from tollhouse.access.access_tokens import claims_problems
 from tollhouse.access.clients import client_problems
 from tollhouse.access.issuers import issuer_problems
 from tollhouse.errors import SettingsError
@@ -15,6 +16,7 @@ from tollhouse.settings import Settings
 
 def settings_problems(settings: Settings) -> Iterator[str]:
     """Say what is wrong with the settings of the floors above them, by the parsers that will read them."""
+    yield from claims_problems(settings)
     yield from issuer_problems(settings)
     yield from client_problems(settings)
     if settings.smtp_url is not None:

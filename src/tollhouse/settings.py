@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
@@ -15,6 +16,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings.exceptions import SettingsError as NotJson
 
 from tollhouse.errors import SettingsError
 from tollhouse.settings_checks import problems_of
@@ -180,6 +182,8 @@ class Settings(BaseSettings):
             problems = [_explain(each) for each in wrong]
             names = {str(each["loc"][0]) for each in wrong}
             settings = cls(**given | {name: cls.model_fields[name].get_default() for name in names})
+        except NotJson as error:
+            raise SettingsError([f"{PREFIX}{_field_of(error).upper()} is not JSON: check it."]) from None
         except ValueError as error:  # tollhouse.toml or .env cannot be parsed
             raise SettingsError([f"A settings file cannot be read: {type(error).__name__}: {error}"]) from None
         checked = [*problems_of(settings), *(problem for check in more_checks for problem in check(settings))]
@@ -191,8 +195,15 @@ class Settings(BaseSettings):
 
 
 def _explain(error: Any) -> str:
-    field = str(error["loc"][0])
-    return f"{PREFIX}{field.upper()} is not right: {error['msg']}. {Settings.model_fields[field].description}"
+    field, *inside = (str(each) for each in error["loc"])
+    where = f" at `{'.'.join(inside)}`" if inside else ""
+    return f"{PREFIX}{field.upper()} is not right{where}: {error['msg']}. {Settings.model_fields[field].description}"
+
+
+def _field_of(error: NotJson) -> str:
+    """Return the field that a source could not read; the library says it in its message alone."""
+    found = re.search('field "([a-z_]+)"', str(error))
+    return found[1] if found else "…"
 
 
 def found_unknown_settings(environment: dict[str, str] | None = None) -> list[str]:

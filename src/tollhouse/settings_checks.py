@@ -19,7 +19,7 @@ HOW_TO_MAKE_ONE: Final = "make one with `openssl rand -base64 48` and keep it ap
 RESERVED_CLAIMS: Final = frozenset(
     {
         *("iss", "sub", "aud", "client_id", "exp", "iat", "nbf", "jti", "sid", "email", "email_verified", "grant_id"),
-        *("azp", "act", "cnf", "auth_time"),
+        *("azp", "act", "auth_time", "scp", "cnf", "events"),
     }
 )
 NETWORK_FILESYSTEMS: Final = frozenset(

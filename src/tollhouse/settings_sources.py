@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pydantic_settings import PydanticBaseSettingsSource
+from pydantic_settings import NoDecode, PydanticBaseSettingsSource
 
 from tollhouse.errors import SettingsError
 
@@ -39,6 +39,12 @@ class SecretFileSource(PydanticBaseSettingsSource):
                 why = type(error).__name__
                 problems.append(f"{self.variable(name)} names a file that cannot be read ({why}): check it.")
                 continue
+            if value is not None and NoDecode not in field.metadata and self.field_is_complex(field):
+                try:
+                    value = json.loads(value)
+                except ValueError:
+                    problems.append(f"{self.variable(name)} names a file that is not JSON: check it.")
+                    continue
             if value is not None:
                 found[name] = value
         if problems:

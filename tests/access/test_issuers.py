@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.access.forging import RS, keys_of
-from tollhouse.access.issuers import Issuer, auth0, clerk, google, supabase
+from tollhouse.access.issuers import Issuer, auth0, clerk, google, supabase, tollhouse
 from tollhouse.access.presets import PRESETS
 from tollhouse.access.verifier import Trusted, Verifier
 from tollhouse.errors import SettingsError
@@ -203,3 +203,15 @@ def test_what_the_fetch_would_refuse_is_refused_at_the_start(host: str) -> None:
 
 def test_a_private_address_may_be_called_where_the_operator_says_so() -> None:
     assert problems(GOOD | {"jwks_url": "https://10.0.0.1/jwks", "private_network": True}) == []
+
+
+def test_a_tollhouse_elsewhere_is_named_by_its_url_with_or_without_a_slash() -> None:
+    made = [tollhouse(url) for url in ("https://auth.example.com", "https://auth.example.com/")]
+    assert made[0] == made[1]
+    assert (made[0].issuer, made[0].problems) == ("https://auth.example.com", [])
+
+
+def test_ids_of_two_tollhouses_do_not_meet() -> None:
+    two = [tollhouse("https://auth.example.com"), tollhouse("https://other.example.com", name="other")]
+    with pytest.raises(SettingsError, match="second Tollhouse"):
+        Verifier(issuers=two)

@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import load_der_private_key
 
-from tollhouse.access.errors import TokenInvalid
+from tollhouse.access.signing_key import ACCESS, ID
 from tollhouse.access.signing_keys import (
-    ACCESS,
     ALL,
-    ID,
     KEPT_AFTER_US,
+    LOOK_SECONDS,
     PUBLISHED_AHEAD_US,
     ROTATED_AFTER_US,
     SigningKeys,
 )
+from tollhouse.errors import DatabaseUnavailable, TollhouseError
 from tollhouse.runtime import Runtime
 from tollhouse.signing.sealing import SealBroken
 from tollhouse.testing import TestKit
@@ -97,22 +97,92 @@ async def test_another_replica_s_key_is_found_at_the_first_token_that_names_it(r
     assert there.peek(kid, ID) is None, "a key has one algorithm"
 
 
-async def test_unknown_ids_cost_one_look_a_second(kit: TestKit) -> None:
-    run, reads = kit.toll.run, 0
-    keys, read = SigningKeys(run), run.db.fetch_all
+class Slow:
+    """Reads of a database that take their time, counted; it still reads."""
 
-    async def counted(*args: Any, **parameters: Any) -> Any:
-        nonlocal reads
-        reads += 1
-        return await read(*args, **parameters)
+    def __init__(self, run: Runtime, *, fails: int = 0) -> None:
+        self.count = 0
+        self.fails = fails
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self._read = run.db.fetch_all
+        run.db.fetch_all = self  # type: ignore[method-assign]
 
+    async def __call__(self, *args: Any, **parameters: Any) -> Any:
+        self.count += 1
+        rows = await self._read(*args, **parameters)
+        await asyncio.sleep(0.01)
+        await self.gate.wait()
+        if self.count <= self.fails:
+            raise DatabaseUnavailable
+        return rows
+
+
+async def outcome(keys: SigningKeys, kid: str) -> str:
+    try:
+        return (await keys.find(kid, ACCESS)).kid or ""
+    except TollhouseError as error:
+        return error.code
+
+
+async def test_a_thousand_unknown_ids_at_once_cost_a_handful_of_looks(kit: TestKit) -> None:
+    keys = SigningKeys(kit.toll.run)
     await keys.ensure()
-    run.db.fetch_all = counted  # it still reads
-    started = time.monotonic()
-    for number in range(1000):
-        with pytest.raises(TokenInvalid):
-            await keys.find(f"unknown-{number}", ACCESS)
-    assert 1 <= reads <= 1 + (time.monotonic() - started)
+    reads, started = Slow(kit.toll.run), time.monotonic()
+    found = await asyncio.gather(*(outcome(keys, f"unknown-{number}") for number in range(1000)))
+    assert set(found) == {"token_invalid"}
+    assert 1 <= reads.count <= 1 + (time.monotonic() - started) / LOOK_SECONDS
+
+
+async def test_a_replica_that_has_just_started_refuses_no_good_token(runs: list[Runtime]) -> None:
+    """Fifty come at once, before it has read a key: all wait for the same look."""
+    here, fresh = (SigningKeys(run) for run in runs)
+    kid = (await here.signer(ACCESS)).kid
+    Slow(runs[1])
+    assert set(await asyncio.gather(*(outcome(fresh, kid) for _ in range(50)))) == {kid}
+
+
+async def test_a_look_that_failed_has_answered_nobody(runs: list[Runtime]) -> None:
+    here, fresh = (SigningKeys(run) for run in runs)
+    kid = (await here.signer(ACCESS)).kid
+    Slow(runs[1], fails=1)
+    first = await asyncio.gather(*(outcome(fresh, kid) for _ in range(5)))
+    assert set(first) <= {"database_unavailable", kid}, "never that the token is bad"
+    assert await outcome(fresh, kid) == kid
+
+
+async def test_a_stranger_s_nonsense_does_not_use_up_the_look_for_a_new_key(runs: list[Runtime]) -> None:
+    here, there = (SigningKeys(run) for run in runs)
+    await there.ensure()
+    assert await outcome(there, "nonsense") == "token_invalid"
+    kid = {row.algorithm: row.id for row in await here.rotate(compromised=True)}[ACCESS]
+    assert await outcome(there, kid) == kid
+
+
+async def test_a_read_that_was_overtaken_brings_no_deleted_key_back(kit: TestKit) -> None:
+    keys = SigningKeys(kit.toll.run)
+    old = (await keys.signer(ACCESS)).kid
+    reads = Slow(kit.toll.run)
+    reads.gate.clear()
+    slow = asyncio.create_task(keys.refresh())
+    await asyncio.sleep(0.05)
+    rotating = asyncio.create_task(keys.rotate(compromised=True))
+    await asyncio.sleep(0.2)
+    reads.gate.set()
+    newest = {row.algorithm: row.id for row in await rotating}
+    await slow
+    assert keys.peek(old, ACCESS) is None
+    assert (await keys.signer(ACCESS)).kid == newest[ACCESS]
+
+
+async def test_whoever_goes_away_does_not_take_the_others_look_along(runs: list[Runtime]) -> None:
+    here, fresh = (SigningKeys(run) for run in runs)
+    kid = (await here.signer(ACCESS)).kid
+    Slow(runs[1])
+    first, second = (asyncio.create_task(outcome(fresh, kid)) for _ in range(2))
+    await asyncio.sleep(0)
+    first.cancel()
+    assert await second == kid
 
 
 async def test_keys_are_rotated_every_90_days_and_kept_until_their_last_token_is_dead(kit: TestKit) -> None:

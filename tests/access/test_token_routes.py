@@ -5,12 +5,19 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from datetime import date
 from typing import Any
 
 import pytest
+from fastapi import Security
 
 from tests.access.conftest import bearer, make_app
-from tollhouse.testing import SignedInClient, TestKit
+from tollhouse import Caller
+from tollhouse.access.access import own_issuer
+from tollhouse.access.claims import caller_of
+from tollhouse.access.signing_keys import SigningKeys
+from tollhouse.errors import SettingsError
+from tollhouse.testing import SignedInClient, TestKit, make_settings
 
 
 async def token_of(client: SignedInClient) -> str:
@@ -102,7 +109,8 @@ async def test_a_signed_in_person_is_a_user_by_cookie_but_not_from_another_site(
     assert (await alice.post("/mine")).json() == alice.user_id
     foreign = {"sec-fetch-site": "cross-site", "origin": "https://evil.example"}
     assert (await alice.post("/mine", headers=foreign)).status_code == 403
-    assert (await kit.new_browser().get("/mine")).json()["code"] == "not_signed_in"
+    nobody = await kit.new_browser().get("/mine")
+    assert (nobody.json()["code"], nobody.headers["www-authenticate"]) == ("not_signed_in", "Bearer")
 
 
 async def test_a_token_ends_at_the_second_that_it_says(kit: TestKit) -> None:
@@ -163,8 +171,13 @@ async def test_a_compromised_key_s_tokens_are_refused_within_five_seconds(kit: T
     alice = await kit.sign_in("alice@example.com")
     headers = bearer(await token_of(alice))
     assert (await alice.get("/notes", headers=headers)).status_code == 200
-    await kit.toll.access.keys.rotate(compromised=True)
-    assert (await alice.get("/notes", headers=headers)).json()["code"] == "token_invalid"
+    await SigningKeys(kit.toll.run).rotate(compromised=True)  # as by the command, in another process
+    for _ in range(50):
+        reply = await alice.get("/notes", headers=headers)
+        if reply.status_code == 401:
+            break
+        await asyncio.sleep(0.1)
+    assert reply.json()["code"] == "token_invalid"
     assert (await alice.get("/notes", headers=bearer(await token_of(alice)))).status_code == 200
 
 
@@ -213,6 +226,52 @@ async def test_a_server_calls_with_its_api_key_and_its_scopes(kit: TestKit) -> N
     assert (await program.post("/jobs", headers=bearer(secret))).json()["code"] == "api_key_invalid"
     assert not await api_keys.revoke(run, "key_unknown")
     assert await api_keys.revoke(run, key_id)
+
+
+async def test_scopes_asked_for_as_fastapi_does_are_wanted_too(migrated_database_url: str) -> None:
+    app, toll = make_app(access_token_claims={"scope": "reports:read"})
+    admin = Security(toll.caller, scopes=["admin"])
+    reads = Security(toll.user, scopes=["reports:read"])
+
+    @app.get("/admin")
+    async def _admin(caller: Caller = admin) -> str:
+        return caller.user_id
+
+    @app.get("/reading")
+    async def _reading(caller: Caller = reads) -> str:
+        return caller.user_id
+
+    async with TestKit(app=app, toll=toll, database_url=migrated_database_url) as kit:
+        alice = await kit.sign_in("alice@example.com")
+        headers = bearer(await token_of(alice))
+        assert (await alice.get("/admin", headers=headers)).json()["scope"] == "admin"
+        for given in (headers, {}):  # by token, and by cookie
+            assert (await alice.get("/reading", headers=given)).json() == alice.user_id
+
+
+async def test_the_scopes_of_a_client_are_those_it_was_given_whatever_static_claims_say() -> None:
+    """`scope` is replaced in a client's token, and no other claim of ours is read as one."""
+    issuer = own_issuer(make_settings(access_token_claims={"scope": "reports:read"}))
+    caller = caller_of({"sub": "usr_1", "scope": "openid", "scp": ["reports:read"]}, issuer)
+    assert caller.scopes == {"openid"}
+    with pytest.raises(SettingsError, match="`scp` is a claim"):
+        make_settings(access_token_claims={"scp": ["reports:read"]})
+
+
+@pytest.mark.parametrize(
+    ("claims", "says"),
+    [
+        ({"since": date(2024, 1, 1)}, "date"),
+        ({"n": float("nan")}, "cannot stand"),
+        ({"half": "\ud800"}, "cannot stand"),
+        ({"deep": json.loads("[" * 20 + "]" * 20)}, "nested"),
+        ({"long": "x" * 3000}, "longer than"),
+        ({"events": {}}, "`events` is a claim"),
+    ],
+)
+def test_static_claims_that_no_token_could_carry_stop_the_start(claims: dict[str, Any], says: str) -> None:
+    with pytest.raises(SettingsError, match=says):
+        make_settings(access_token_claims=claims)
 
 
 async def test_the_document_offers_to_authorize(kit: TestKit) -> None:

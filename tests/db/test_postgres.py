@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, func, select, text
 from tests.db.rows import NAMES, RAISE, VALUE, add, open_database, raise_value, settled, unavailable
 from tests.support.databases import PostgresDatabases
 from tollhouse.db import Database, Statement, Transaction
+from tollhouse.db.postgres import LOOK_SECONDS
 from tollhouse.errors import DatabaseUnavailable
 
 SLEEP = Statement(select(func.pg_sleep(bindparam("seconds"))), lambda _: None)
@@ -205,6 +206,7 @@ async def test_a_read_only_server_still_reads_and_heals(url: str, direct: Any) -
         await db.write(RAISE, wanted="alice")
     assert await db.fetch_all(NAMES) == ["alice"]
     await direct.execute(f"SET default_transaction_read_only = off; ALTER DATABASE {name} RESET ALL")
+    await asyncio.sleep(LOOK_SECONDS)
     with pytest.raises(DatabaseUnavailable):  # the connections of before; the error makes the pool drop them
         await db.transact(add, "bob")
     await db.transact(add, "carol")

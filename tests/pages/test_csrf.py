@@ -105,6 +105,27 @@ async def test_other_origins_may_not_read(kit: TestKit, origin):
     assert reply.headers["vary"] == "origin"
 
 
+@pytest.mark.parametrize("origin", [EVIL, APP, OWN, "null", None])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/.well-known/jwks.json"),
+        ("GET", "/.well-known/openid-configuration"),
+        ("POST", "/oauth/token"),
+        ("POST", "/oauth/revoke"),
+        ("GET", "/oauth/userinfo"),
+        ("OPTIONS", "/oauth/userinfo"),
+    ],
+)
+async def test_what_is_for_every_app_may_be_read_by_all_and_never_with_cookies(kit: TestKit, origin, method, path):
+    headers = {"access-control-request-method": "GET"} if method == "OPTIONS" else {}
+    reply = await kit.new_browser().request(method, path, headers=headers | ({"origin": origin} if origin else {}))
+    assert reply.headers["access-control-allow-origin"] == "*"
+    assert "authorization" in reply.headers["access-control-allow-headers"]
+    assert "access-control-allow-credentials" not in reply.headers
+    assert "set-cookie" not in reply.headers
+
+
 @pytest.mark.parametrize(
     ("origin", "allowed"), [(APP, True), (EVIL, False), ("null", False), (APP + ".evil.example", False)]
 )

@@ -15,10 +15,12 @@ from tollhouse.access import grants as granted
 from tollhouse.access.access_tokens import USERINFO_PATH
 from tollhouse.access.callers import Caller
 from tollhouse.access.clients import Clients
-from tollhouse.access.issuers import Issuer
+from tollhouse.access.errors import NobodyCalls
+from tollhouse.access.issuers import OWN_SCOPE_CLAIMS, Issuer
 from tollhouse.access.jwks import JwksClient
 from tollhouse.access.jwks_shared import SharedDocuments
-from tollhouse.access.signing_keys import ACCESS, SigningKeys
+from tollhouse.access.signing_key import ACCESS
+from tollhouse.access.signing_keys import SigningKeys
 from tollhouse.access.tables import grants
 from tollhouse.access.verifier import Trusted, Verifier
 from tollhouse.db import Statement
@@ -73,7 +75,9 @@ class Access:
             return await self.verifier.authenticate(request)
         if request.method not in SAFE_METHODS and not is_allowed(dict(request.scope["headers"]), web.origins):
             raise CrossSiteRequest
-        session = await sessions.require(self.run, web.session_secret_of(request))
+        session = await sessions.find(self.run, web.session_secret_of(request))
+        if session is None:
+            raise NobodyCalls
         settings = self.run.settings
         scopes = frozenset(str(settings.access_token_claims.get("scope", "")).split())
         return Caller(session.user_id, session.email, settings.url, session.id, scopes)
@@ -107,6 +111,7 @@ def own_issuer(settings: Settings) -> Issuer:
         jwks_url="",
         audiences=settings.access_token_audiences or (settings.url,),
         algorithms=(ACCESS,),
+        scope_claims=OWN_SCOPE_CLAIMS,
         leeway_seconds=0,
         is_own=True,
     )

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
-from tollhouse.access.signing_keys import ACCESS, ID, SigningKeys
+from tollhouse.access.encodings import parse_object
+from tollhouse.access.signing_key import ACCESS, ID
+from tollhouse.access.signing_keys import SigningKeys
 from tollhouse.clock import SECOND
+from tollhouse.pages.replies import encode
 from tollhouse.runtime import Runtime
 from tollhouse.settings import Settings
 from tollhouse.signing.tokens import encode_base64url
 
 ACCESS_TOKEN: Final = "at+jwt"  # noqa: S105 (the `typ` of RFC 9068, 2.1: no ID token passes for one)
 ID_TOKEN: Final = "JWT"  # noqa: S105 (the `typ` of every other)
+CLAIMS_BYTES_MAX: Final = 2048
 USERINFO_PATH: Final = "/oauth/userinfo"
 
 
@@ -99,3 +103,15 @@ async def issue_id_token(
 def half_hash(token: str) -> str:
     """Return `at_hash`: the left half of the SHA-256 (OpenID Connect Core, 3.1.3.6)."""
     return encode_base64url(hashlib.sha256(token.encode("ascii")).digest()[:16]).decode("ascii")
+
+
+def claims_problems(settings: Settings) -> Iterator[str]:
+    """Say why tokens with the static claims of the settings could not be made, or would be refused by ourselves."""
+    try:
+        encoded = encode(settings.access_token_claims)
+        parse_object(encoded)
+    except (TypeError, ValueError) as error:
+        yield f"TOLLHOUSE_ACCESS_TOKEN_CLAIMS cannot stand in a token: {error}. Use text, numbers, lists and objects."
+        return
+    if len(encoded) > CLAIMS_BYTES_MAX:
+        yield f"TOLLHOUSE_ACCESS_TOKEN_CLAIMS are longer than {CLAIMS_BYTES_MAX} bytes; headers are not made for that."

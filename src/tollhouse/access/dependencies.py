@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Final
 
 from fastapi.openapi.models import HTTPBearer as BearerModel
+from fastapi.security import SecurityScopes
 from fastapi.security.base import SecurityBase
 from starlette.requests import Request
 
@@ -45,27 +46,35 @@ class ApiKeyDependency(SecurityBase):
         self._authenticate = authenticate
         self._scope = scope
 
-    async def __call__(self, request: Request) -> ApiKey:
+    async def __call__(self, request: Request, security_scopes: SecurityScopes) -> ApiKey:
         """Return which key calls; raise `BearerError` or `ScopeMissing`."""
         key = await self._authenticate(request)
-        if self._scope not in key.scopes:
-            raise ScopeMissing(self._scope)
+        require_scopes((self._scope, *security_scopes.scopes), key.scopes)
         return key
 
 
 class CallerDependency(SecurityBase):
-    """`Depends(toll.caller)`: the caller, or an error that answers 401; with a scope, 403 for whoever lacks it."""
+    """`Depends(toll.caller)`: the caller, or an error that answers 401; with a scope, 403 for whoever lacks it.
 
-    def __init__(self, authenticate: Authenticate, *, scope: str | None = None) -> None:
-        """Authenticate so, and want this scope."""
+    Scopes of `Security(toll.caller, scopes=[…])`, FastAPI's own way to ask for them, are wanted as well.
+    """
+
+    def __init__(self, authenticate: Authenticate, *, scopes: Sequence[str] = ()) -> None:
+        """Authenticate so, and want these scopes."""
         self.model = SCHEME
         self.scheme_name = SCHEME_NAME
         self._authenticate = authenticate
-        self._scope = scope
+        self._scopes = scopes
 
-    async def __call__(self, request: Request) -> Caller:
+    async def __call__(self, request: Request, security_scopes: SecurityScopes) -> Caller:
         """Return who calls; raise `BearerError` or `ScopeMissing`."""
         caller = await self._authenticate(request)
-        if self._scope is not None and self._scope not in caller.scopes:
-            raise ScopeMissing(self._scope)
+        require_scopes((*self._scopes, *security_scopes.scopes), caller.scopes)
         return caller
+
+
+def require_scopes(wanted: Sequence[str], given: Collection[str]) -> None:
+    """Return if all are given; raise `ScopeMissing` for the first that is not."""
+    for scope in wanted:
+        if scope not in given:
+            raise ScopeMissing(scope)

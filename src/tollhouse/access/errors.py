@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tollhouse.errors import Forbidden, RequestError, TollhouseError
+from tollhouse.errors import Forbidden, NotSignedIn, RequestError, TollhouseError
 
 
 class BearerError(RequestError):
@@ -25,6 +25,15 @@ class NotAuthenticated(BearerError):
 
     code = "not_authenticated"
     bearer_error = None
+
+
+class NobodyCalls(NotSignedIn):
+    """Nobody is signed in here, and no token was sent."""
+
+    @property
+    def challenge(self) -> str:
+        """The value of `WWW-Authenticate`: of the two ways in, a program takes this one."""
+        return "Bearer"
 
 
 class TokenInvalid(BearerError):

@@ -16,6 +16,7 @@ from tollhouse.settings_checks import is_loopback
 from tollhouse.settings_structures import IssuerSettings
 
 FOREIGN_LEEWAY_SECONDS: Final = 30  # for its clock is not ours
+OWN_SCOPE_CLAIMS: Final = ("scope",)
 NAMES_TAKEN: Final = frozenset({"tollhouse", "unknown"})  # what metrics call ourselves, and nobody known
 ISSUER: Final = re.compile(r"[\x21-\x7e]+")
 USER: Final = "it holds a user or a password. Take them out: whoever reads the settings reads them"
@@ -74,8 +75,16 @@ def tollhouse(url: str, *, audiences: Sequence[str] = (), name: str = "tollhouse
 
     `audiences` are those of its `TOLLHOUSE_ACCESS_TOKEN_AUDIENCES`, where that is set.
     """
-    audiences = tuple(audiences) or (url,)
-    return Issuer(name, url, _usual_place(url), audiences=audiences, algorithms=("ES256",), is_own=True)
+    url = url.rstrip("/")  # as the setting itself takes it
+    return Issuer(
+        name,
+        url,
+        _usual_place(url),
+        audiences=tuple(audiences) or (url,),
+        algorithms=("ES256",),
+        scope_claims=OWN_SCOPE_CLAIMS,
+        is_own=True,
+    )
 
 
 def clerk(issuer: str, *, authorized_parties: Sequence[str], name: str = "clerk") -> Issuer:
@@ -117,10 +126,14 @@ def issuer_problems(settings: Settings) -> Iterator[str]:
 
 def problems_among(issuers: Iterable[Issuer]) -> Iterator[str]:
     """Say what is wrong with each issuer, and with all together."""
+    has_own = False
     names: set[str] = set()
     addresses: set[str] = set()
     for issuer in issuers:
         yield from (f"`{issuer.name}`: {problem}" for problem in issuer.problems)
+        if issuer.is_own and has_own:
+            yield f"`{issuer.name}` is a second Tollhouse, and ids of its users could be the first one's. Keep one."
+        has_own = has_own or issuer.is_own
         if issuer.name in names:
             yield f"two issuers are called `{issuer.name}`. Give each a name of its own."
         if issuer.issuer in addresses:

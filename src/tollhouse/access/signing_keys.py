@@ -3,58 +3,33 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import secrets
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
 import structlog
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.hazmat.primitives.serialization import (
-    Encoding,
-    NoEncryption,
-    PrivateFormat,
-    load_der_private_key,
-)
-from joserfc.jwk import ECKey, RSAKey
-from joserfc.jws import JWSRegistry
 from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tollhouse.access.errors import TokenInvalid
 from tollhouse.access.keysets import KeySet, VerificationKey
+from tollhouse.access.signing_key import ACCESS, ID, KeyRow, SigningKey, make_private_key
 from tollhouse.access.tables import signing_keys as table
 from tollhouse.clock import DAY, HOUR
 from tollhouse.db import Statement, Transaction
 from tollhouse.pages.replies import encode
 from tollhouse.runtime import Runtime
-from tollhouse.signing.tokens import encode_base64url
 
 log = structlog.get_logger()
 
-ACCESS: Final = "ES256"  # short and quick to make
-ID: Final = "RS256"  # what Auth.js and most clients expect, without being asked
 ALGORITHMS: Final = (ACCESS, ID)
-RSA_BITS: Final = 2048
 ROTATED_AFTER_US: Final = 90 * DAY
 PUBLISHED_AHEAD_US: Final = HOUR  # longer than anybody keeps our JWKS without asking again
 KEPT_AFTER_US: Final = 2 * HOUR  # longer than any token lives (settings: one hour at most)
-RELOADED_SECONDS: Final = 1.0  # at most so often for a `kid` that nobody knows
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """A signing key as it is stored; times in microseconds UTC."""
-
-    id: str
-    algorithm: str
-    generation: int
-    sealed: bytes
-    created_at: int
-    active_at: int
+LOOK_SECONDS: Final = 0.1  # between two looks for a `kid` that nobody knows
 
 
 COLUMNS: Final = tuple(table.c[name] for name in KeyRow.__dataclass_fields__)
@@ -71,36 +46,6 @@ DELETE_OLDER: Final = Statement(
 )
 
 
-class SigningKey:
-    """An opened key that signs."""
-
-    def __init__(self, row: KeyRow, private_key: bytes) -> None:
-        """Read the private key from PKCS #8 DER."""
-        self.row = row
-        self.kid = row.id
-        kind = ECKey if row.algorithm == ACCESS else RSAKey
-        loaded: Any = load_der_private_key(private_key, password=None)
-        self._key = kind.import_key(loaded)
-        self._algorithm = JWSRegistry.algorithms[row.algorithm]
-        self._headers: dict[str, bytes] = {}
-
-    @cached_property
-    def public_jwk(self) -> dict[str, Any]:
-        """The public key as JWKS publishes it (RFC 7517)."""
-        public: dict[str, Any] = dict(self._key.as_dict(private=False))
-        return public | {"kid": self.kid, "alg": self.row.algorithm, "use": "sig"}
-
-    def sign(self, claims: dict[str, Any], *, typ: str) -> str:
-        """Return a signed JWT in compact form (RFC 7515, 3.1)."""
-        header = self._headers.get(typ)
-        if header is None:
-            fields = {"alg": self.row.algorithm, "kid": self.kid, "typ": typ}
-            header = self._headers[typ] = encode_base64url(encode(fields))
-        signing_input = header + b"." + encode_base64url(encode(claims))
-        signature = self._algorithm.sign(signing_input, self._key)
-        return (signing_input + b"." + encode_base64url(signature)).decode("ascii")
-
-
 class SigningKeys:
     """This database's signing keys, as this replica knows them; `refresh` learns of what others did."""
 
@@ -112,11 +57,26 @@ class SigningKeys:
         self._document = b""
         self._published = KeySet(())
         self._making = asyncio.Lock()
-        self._reloaded_at = 0.0  # by the monotonic clock
+        self._reading: asyncio.Task[None] | None = None
+        self._read_at = -math.inf  # by the monotonic clock
 
-    async def refresh(self) -> None:
-        """Read the keys anew."""
+    async def refresh(self, *, after_seconds: float = 0.0) -> None:
+        """Read the keys anew, by a read that begins after this call; all who wait share one, and its error.
+
+        An older read would bring back what has just been deleted, or miss what was just made.
+        """
+        older = self._reading
+        if older is not None and not older.done():
+            await asyncio.wait({older})
+        if self._reading is older:
+            self._reading = asyncio.create_task(self._read(after_seconds), name="signing keys")
+        if self._reading is not None:
+            await asyncio.shield(self._reading)  # which goes on for the others when this caller goes away
+
+    async def _read(self, after_seconds: float) -> None:
+        await asyncio.sleep(after_seconds)
         rows = await self._run.db.fetch_all(ALL)
+        self._read_at = time.monotonic()
         known = self._keys
         if [row.id for row in rows] == list(known):
             return
@@ -181,11 +141,14 @@ class SigningKeys:
         return None if kid is None else self._published.find(kid, algorithm)
 
     async def find(self, kid: str | None, algorithm: str) -> VerificationKey:
-        """Return our public key of this id, after looking whether another replica made it; raise `TokenInvalid`."""
+        """Return our public key of this id, after looking whether another replica made it.
+
+        Raises `TokenInvalid`, and `DatabaseUnavailable` where nobody can say that the key is not ours. All unknown ids
+        together are looked for ten times a second at most; each waits for a look that began after it came.
+        """
         found = self.peek(kid, algorithm)
-        if found is None and time.monotonic() - self._reloaded_at > RELOADED_SECONDS:
-            self._reloaded_at = time.monotonic()
-            await self.refresh()
+        if found is None:
+            await self.refresh(after_seconds=max(0.0, self._read_at + LOOK_SECONDS - time.monotonic()))
             found = self.peek(kid, algorithm)
         if found is None:
             raise TokenInvalid(reason="key_unknown")
@@ -232,13 +195,3 @@ async def _add(tx: Transaction, row: dict[str, Any], compromised: bool) -> None:
 def dead_keys(rows: Sequence[KeyRow], now_us: int) -> list[str]:
     """Return the ids of those keys of one algorithm, in order, whose successor has signed longer than a token lives."""
     return [old.id for old, new in pairwise(rows) if new.active_at + KEPT_AFTER_US <= now_us]
-
-
-def make_private_key(algorithm: str) -> bytes:
-    """Return a new private key as PKCS #8 DER: P-256, or RSA of 2,048 bits."""
-    key = (
-        ec.generate_private_key(ec.SECP256R1())
-        if algorithm == ACCESS
-        else rsa.generate_private_key(public_exponent=65537, key_size=RSA_BITS)
-    )
-    return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())

@@ -91,7 +91,7 @@ class Verifier:
 
     def scope(self, scope: str) -> CallerDependency:
         """Return a dependency like `caller` that raises `ScopeMissing` (403) for whoever lacks the scope."""
-        return CallerDependency(self.authenticate, scope=scope)
+        return CallerDependency(self.authenticate, scopes=(scope,))
 
     def remembered(self, token: str) -> Caller | None:
         """Return whose token it is, if that is known without asking anybody."""

@@ -47,7 +47,7 @@ def api_keys() -> None:
 @api_keys.command()
 @click.argument("name")
 @click.option("--scope", "scopes", multiple=True, required=True, help="What it may do; give it again for more.")
-@click.option("--days", type=click.IntRange(min=1), help="How long it lives; for ever without this.")
+@click.option("--days", type=click.IntRange(1, 36_500), help="How long it lives; for ever without this.")
 @as_json
 def create(name: str, scopes: tuple[str, ...], days: int | None, json_output: bool) -> None:  # noqa: FBT001 (as above)
     r"""Make an API key and print its secret, once.

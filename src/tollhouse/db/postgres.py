@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any, Final
@@ -20,6 +22,7 @@ log = structlog.get_logger()
 
 POOL_SIZE_MAX: Final = 10
 ACQUIRE_TIMEOUT_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 0.5  # between two looks for another primary while this server only reads
 CONNECT_TIMEOUT_SECONDS: Final = 3.0
 STATEMENT_TIMEOUT_MS: Final = 5_000
 LOCK_TIMEOUT_MS: Final = 2_000
@@ -107,6 +110,7 @@ class PostgresDatabase(Database):
         """Name the database; `behind_pooler` gives up named statements and session settings."""
         self._url = url
         self._behind_pooler = behind_pooler
+        self._looked_at = -math.inf  # for another primary, by the monotonic clock
         # In transaction mode a pooler may serve two single messages from two servers, and settings do not stay.
         self._begin = "BEGIN; " + "; ".join(f"SET LOCAL {k} = {v}" for k, v in SETTINGS.items())
         if not behind_pooler:
@@ -186,7 +190,7 @@ class PostgresDatabase(Database):
         try:
             yield connection
         except asyncpg.ReadOnlySQLTransactionError:
-            await self._pool.expire_connections()  # after a failover the old primary only reads
+            await self._look_for_a_primary()
             raise
         finally:
             try:
@@ -194,6 +198,13 @@ class PostgresDatabase(Database):
             except (*UNAVAILABLE, asyncpg.PostgresError) as error:
                 # The pool has dropped it. What was done on it stands, a COMMIT above all, and so does what it raised.
                 log.warning("database_connection_dropped", error=type(error).__name__)
+
+    async def _look_for_a_primary(self) -> None:
+        """Connect anew, for after a failover the old primary only reads; now and then, or reading would suffer too."""
+        now = time.monotonic()
+        if now - self._looked_at > LOOK_SECONDS:
+            self._looked_at = now
+            await self._pool.expire_connections()
 
 
 async def roll_back(connection: Any) -> None:

@@ -36,6 +36,14 @@ NOT_LOGGED: Final = ("/health/", "/metrics", "/auth/static/")
 CORS_METHODS: Final = b"GET, POST, DELETE"
 CORS_HEADERS: Final = b"authorization, content-type, idempotency-key"
 
+# The same to everybody, so that a cache may keep the reply; without credentials, so that no cookie is ever behind it.
+CORS_FOR_ALL: Final = [
+    (b"access-control-allow-origin", b"*"),
+    (b"access-control-allow-methods", CORS_METHODS),
+    (b"access-control-allow-headers", CORS_HEADERS),
+    (b"access-control-max-age", b"600"),
+]
+
 
 class CrossSiteRequest(Forbidden):
     """This request came from another site, so it was not carried out."""
@@ -55,6 +63,7 @@ class EdgeRules:
 
     prefixes: tuple[str, ...]  # our paths; all others belong to the host
     without_cookies: tuple[str, ...]  # our paths that rely on no cookie, so that any site may post there
+    open_paths: frozenset[str]  # of those, the ones whose replies any site's script may read
     origins: Collection[bytes]  # our own and the app's
     body_bytes_max: Mapping[str, int]  # other than usual, by path
     reply_error: Callable[[Request, TollhouseError], Reply]  # as a page or as problem details
@@ -101,7 +110,8 @@ class Edge:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, headers: dict[bytes, bytes]) -> None:
         started = time.perf_counter()
-        sent = Sent(send, [(b"x-request-id", request_id_of(scope).encode()), NOSNIFF, *self._cors(headers)])
+        cors = CORS_FOR_ALL if scope["path"] in self._rules.open_paths else self._cors(headers)
+        sent = Sent(send, [(b"x-request-id", request_id_of(scope).encode()), NOSNIFF, *cors])
         if scope["method"] == "HEAD":
             # Mail scanners ask so; the framework's routes know GET only, and a 405 would mark a good link as dead.
             scope, sent.without_body = {**scope, "method": "GET"}, True

@@ -6,7 +6,7 @@ from typing import Any
 
 from tollhouse.access.clients import STANDARD_SCOPES
 from tollhouse.access.oidc.authorization_requests import AUTHORIZE_PATH, PROMPTS
-from tollhouse.access.signing_keys import ID
+from tollhouse.access.signing_key import ID
 
 
 def document(url: str) -> dict[str, Any]:

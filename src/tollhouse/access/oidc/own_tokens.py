@@ -9,7 +9,7 @@ from tollhouse.access import claims, jws
 from tollhouse.access.access import Access
 from tollhouse.access.access_tokens import ACCESS_TOKEN, ID_TOKEN
 from tollhouse.access.errors import TokenInvalid
-from tollhouse.access.signing_keys import ACCESS, ID
+from tollhouse.access.signing_key import ACCESS, ID
 
 
 async def read_id_token(access: Access, token: str) -> Mapping[str, Any] | None:

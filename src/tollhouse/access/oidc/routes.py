@@ -30,6 +30,7 @@ router: Final = APIRouter(route_class=PlainRoute, tags=["OpenID Connect"])
 DISCOVERY_SECONDS: Final = 300
 URL_LENGTH_MAX: Final = 8_000
 PRAGMA: Final = (b"pragma", b"no-cache")  # RFC 6749, 5.1
+REVOKED: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {"application/json": {"example": {}}}}}
 OAUTH_ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     400: {"model": models.OAuthErrorReply},
     401: {"model": models.OAuthErrorReply},
@@ -92,7 +93,7 @@ async def exchange_token(request: Request) -> Response:
 @router.post(
     "/oauth/revoke",
     summary="Revoke a token",
-    responses={200: {"content": {"application/json": {"example": {}}}}} | OAUTH_ERRORS,
+    responses=REVOKED | OAUTH_ERRORS,
     openapi_extra=models.form(models.RevocationForm),
 )
 async def revoke_token(request: Request) -> Response:
