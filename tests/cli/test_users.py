@@ -54,6 +54,7 @@ def test_everything_about_a_user_is_exported(shell: Shell, alice_id: str):
     exported = json.loads(shell.run("users", "export", alice_id).out)
     assert exported["user"]["id"] == alice_id
     assert len(exported["sessions"]) == 1
+    assert exported["grants"] == []
     assert set(exported["sessions"][0]) >= {"id", "device", "created_at", "seen_at", "expires_at"}
 
 

@@ -62,7 +62,6 @@ class Access:
         foreign = [Trusted(issuer, JwksClient(issuer, shared=shared)) for issuer in issuers]
         verifier = Verifier.of([own, *foreign], clock=run.clock)
         userinfo_verifier = Verifier.of([replace(own, issuer=at_userinfo)], clock=run.clock)
-        keys.on_removed += (verifier.forget_all, userinfo_verifier.forget_all)
         return cls(run, keys, verifier, userinfo_verifier, Clients(run), shared)
 
     async def find_user(self, request: Request, web: Web) -> Caller:

@@ -12,7 +12,7 @@ class Caller:
     """A person who calls, proved by a session or a token."""
 
     user_id: str  # `usr_…` for ours, `{issuer}#{sub}` for another issuer's: the two never meet
-    email: str | None  # none where the token has none, or its issuer has not verified it
+    email: str | None  # what the issuer says, unless it says that it is not verified; never a key to an account
     issuer: str  # who vouches: exactly the `iss` claim; our own URL for a session
     session_id: str | None  # the `sid` claim
     scopes: frozenset[str]

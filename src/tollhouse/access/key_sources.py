@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -19,6 +20,8 @@ KINDS: Final = ((RSAPublicKey, RSAKey), (EllipticCurvePublicKey, ECKey), (Ed2551
 
 class KeySource(Protocol):
     """An issuer's keys, kept in memory and fetched when they are not there."""
+
+    on_removed: tuple[Callable[[], None], ...]  # called when a key is gone: nothing that it signed counts any more
 
     def peek(self, kid: str | None, algorithm: str) -> VerificationKey | None:
         """Return the key that fits, if it is in memory."""
@@ -39,6 +42,7 @@ class StaticKeys:
     def __init__(self, keys: KeySet) -> None:
         """Trust these."""
         self._keys = keys
+        self.on_removed: tuple[Callable[[], None], ...] = ()
 
     @classmethod
     def of_document(cls, document: bytes) -> StaticKeys:

@@ -78,6 +78,8 @@ class Verifier:
         self._trusted = {each.issuer.issuer: each for each in everyone}
         self._clock = clock or WallClock()
         self._memory = Memory()
+        for each in everyone:
+            each.keys.on_removed += (self.forget_all,)
         self.caller = CallerDependency(self.authenticate)
 
     @classmethod

@@ -102,9 +102,11 @@ def export(user_id: str) -> None:
     """
 
     async def work(run: Runtime) -> dict[str, Any] | None:
+        from tollhouse.access import exports
         from tollhouse.identity import users as domain
 
-        return await domain.export(run, user_id)
+        exported = await domain.export(run, user_id)
+        return exported and exported | await exports.export(run, user_id)
 
     exported = with_database(work)
     if exported is None:

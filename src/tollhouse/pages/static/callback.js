@@ -14,8 +14,9 @@
 
   // Mail gateways turn `#` into `%23`, some of them twice over. decodeURIComponent throws on what they leave half done.
   function decode(text) {
-    const once = text.replace(/%([0-7][0-9a-f])/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
-    return once === text ? text : decode(once);
+    for (let turn = 0; turn < 5; turn++)
+      text = text.replace(/%([0-7][0-9a-f])/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+    return text;
   }
 
   function findToken() {
