@@ -169,6 +169,109 @@ async def test_a_key_that_the_issuer_took_back_is_gone_with_the_next_document(
         await client.find("one", "ES256")
 
 
+async def test_a_key_taken_back_while_nobody_asked_serves_nobody_who_comes_later(
+    server: HostileIssuer, make: Make, hands: Hands
+) -> None:
+    client = make(server.url())
+    await client.find("one", "ES256")
+    server.behaviour = serve(document("two"))
+    hands.seconds += 2 * 600
+    assert client.peek("one", "ES256") is None, "too old to serve before the issuer was asked"
+    with pytest.raises(TokenInvalid):
+        await client.find("one", "ES256")
+    assert server.asked == 2, "one fetch for both"
+    assert await kid_found(client, "two") == "two"
+
+
+async def test_keys_that_nobody_asked_for_in_hours_serve_again_after_one_fetch(
+    server: HostileIssuer, make: Make, hands: Hands
+) -> None:
+    client = make(server.url())
+    await client.find("one", "ES256")
+    hands.seconds += USABLE_SECONDS - 1
+    assert set(await asyncio.gather(*(kid_found(client, "one") for _ in range(100)))) == {"one"}
+    assert server.asked == 2
+    assert client.peek("one", "ES256") is not None
+
+
+async def test_old_keys_serve_only_once_the_issuer_was_asked_in_vain(
+    server: HostileIssuer, make: Make, hands: Hands
+) -> None:
+    client = make(server.url())
+    kept = await client.find("one", "ES256")
+    server.behaviour = DOWN
+    hands.seconds += 7200
+    assert client.peek("one", "ES256") is None
+    assert await client.find("one", "ES256") is kept
+    assert server.asked == 2
+    for _ in range(30):  # a server with much to do: nobody waits for an issuer that may hang
+        hands.seconds += 60
+        assert client.peek("one", "ES256") is kept
+        await landed(client)
+    assert server.asked == 32, "tried again each time"
+    server.behaviour = serve(document("two"))
+    hands.seconds += 600
+    assert client.peek("one", "ES256") is None, "the last try is long ago"
+    with pytest.raises(TokenInvalid):
+        await client.find("one", "ES256")
+
+
+async def test_whoever_remembers_what_a_key_signed_is_told_when_it_is_gone(
+    server: HostileIssuer, make: Make, hands: Hands
+) -> None:
+    one, two = make_key("one"), make_key("two")
+    told: list[int] = []
+    client = make(server.url())
+    client.on_removed += (lambda: told.append(server.asked),)
+
+    async def publish(*keys: dict[str, Any]) -> list[int]:
+        server.behaviour = serve(json.dumps({"keys": keys}).encode())
+        hands.seconds += 600
+        client.peek("one", "ES256")
+        await landed(client)
+        return told
+
+    server.behaviour = serve(json.dumps({"keys": [one]}).encode())
+    await client.find("one", "ES256")
+    assert await publish(one) == [], "the same"
+    assert await publish(two, one) == [], "one more"
+    assert await publish(two) == [4], "one less"
+    assert await publish(make_key("two")) == [4, 5], "another under its name"
+    server.behaviour = DOWN
+    hands.seconds += 600
+    client.peek("two", "ES256")
+    await landed(client)
+    assert server.asked == 6
+    assert told == [4, 5], "a fetch that fails takes no key away"
+
+
+async def test_a_fetch_for_a_key_we_lack_passes_every_cache_on_the_way(
+    server: HostileIssuer, make: Make, hands: Hands
+) -> None:
+    client = make(server.url())
+
+    def said() -> str | None:
+        return header_of(server.heads[-1], "cache-control")
+
+    await client.find("one", "ES256")
+    assert said() is None
+    hands.seconds += 600
+    client.peek("one", "ES256")
+    await landed(client)
+    assert server.asked == 2
+    assert said() is None, "what is due is asked for as ever"
+    hands.seconds += COOL_DOWN_SECONDS
+    with pytest.raises(TokenInvalid):
+        await client.find("new", "ES256")
+    assert server.asked == 3
+    assert said() == "no-cache"
+    hands.seconds += 600
+    with pytest.raises(TokenInvalid):
+        await client.find("new", "ES256")
+    assert server.asked == 4
+    assert said() == "no-cache", "due, but it is the key that is asked for"
+
+
 async def test_a_new_key_is_found_at_once_when_the_issuer_was_not_asked_lately(
     server: HostileIssuer, make: Make, hands: Hands
 ) -> None:
@@ -207,10 +310,31 @@ async def test_made_up_kids_ask_an_issuer_that_is_down_no_more_often(
     server.behaviour = DOWN
     hands.seconds += COOL_DOWN_SECONDS
     for number in range(100):
-        with pytest.raises(TokenInvalid):
+        with pytest.raises(IssuerUnavailable):
             await client.find(f"made-up-{number}", "ES256")
     assert server.asked == 2
     assert client.peek("one", "ES256") is kept
+
+
+async def test_a_new_key_is_no_bad_token_while_the_issuer_cannot_be_asked(
+    server: HostileIssuer, make: Make, hands: Hands
+) -> None:
+    client = make(server.url())
+    kept = await client.find("one", "ES256")
+    server.behaviour = DOWN
+    hands.seconds += COOL_DOWN_SECONDS
+    for fetches, pause in enumerate((10, 20, 40, 60, 60), 2):
+        for _ in range(3):
+            with pytest.raises(IssuerUnavailable) as refused:
+                await client.find("new", "ES256")
+            assert refused.value.retry_after_seconds == pause
+        assert server.asked == fetches
+        assert client.peek("one", "ES256") is kept
+        hands.seconds += pause
+    server.behaviour = serve(document("one", "new"))
+    assert await kid_found(client, "new") == "new"
+    with pytest.raises(TokenInvalid):
+        await client.find("made-up", "ES256")
 
 
 async def test_old_keys_serve_for_a_day_while_the_issuer_is_down_and_then_no_longer(
@@ -222,8 +346,7 @@ async def test_old_keys_serve_for_a_day_while_the_issuer_is_down_and_then_no_lon
     started = hands.seconds
     while hands.seconds + 1800 < started + USABLE_SECONDS:
         hands.seconds += 1800
-        assert client.peek("one", "ES256") is kept
-        await landed(client)
+        assert await client.find("one", "ES256") is kept
     assert server.asked == 48, "tried again each time"
     hands.seconds = started + USABLE_SECONDS
     assert client.peek("one", "ES256") is None
@@ -239,7 +362,7 @@ async def test_an_issuer_that_fails_is_left_in_peace_for_longer_and_longer(
 ) -> None:
     server.behaviour = DOWN
     client = make(server.url())
-    for fetches, pause in enumerate((10, 20, 40, 80, 160, 300, 300), 1):
+    for fetches, pause in enumerate((10, 20, 30, 30, 30), 1):
         for _ in range(3):
             with pytest.raises(IssuerUnavailable) as refused:
                 await client.find("one", "ES256")
@@ -266,7 +389,7 @@ async def test_an_issuer_that_is_not_there_can_come_back(server: HostileIssuer, 
         assert await kid_found(client, "one") == "one"
 
 
-async def test_closing_ends_a_fetch_and_starts_no_other(server: HostileIssuer, make: Make) -> None:
+async def test_closing_ends_a_fetch_and_whoever_waits_for_it_starts_no_other(server: HostileIssuer, make: Make) -> None:
     server.behaviour = say_nothing
     client = make(server.url())
     waiting = asyncio.create_task(client.find("one", "ES256"))
@@ -277,10 +400,53 @@ async def test_closing_ends_a_fetch_and_starts_no_other(server: HostileIssuer, m
     with pytest.raises(IssuerUnavailable):
         await waiting
     assert await server.hung_up()
+    await asyncio.sleep(0.02)
     assert server.asked == 1
+
+
+async def test_after_closing_the_next_question_starts_anew(server: HostileIssuer, make: Make) -> None:
+    told: list[int] = []
+    client = make(server.url(), "again")
+    client.on_removed += (lambda: told.append(server.asked),)
+    await client.find("one", "ES256")
+    await client.close()
+    await client.close()
+    assert told == [1], "what these keys signed is not remembered longer than they are"
+    assert client.peek("one", "ES256") is None
+    server.behaviour = serve(document("one"))
+    assert await kid_found(client, "one") == "one"
+    assert server.asked == 2
+    assert metrics.registry.get_sample_value("tollhouse_jwks_age_seconds", {"issuer": "again"}) == 0
+    await client.close()
+    server.behaviour = DOWN
     with pytest.raises(IssuerUnavailable):
         await client.find("one", "ES256")
-    assert server.asked == 1
+    await client.close()
+    server.behaviour = serve(document("one"))
+    assert await kid_found(client, "one") == "one", "nor does the pause after a failure outlast it"
+
+
+def test_one_client_serves_an_application_that_is_started_again_in_another_loop() -> None:
+    server = HostileIssuer(serve(document("one")))
+    made: list[JwksClient] = []
+
+    async def run_once() -> str | None:
+        async with server:
+            client = made[0] if made else JwksClient(issuer_at(server.url()))
+            made[:] = [client]
+            kid = await kid_found(client, "one")
+            await client.close()
+            return kid
+
+    assert [asyncio.run(run_once()) for _ in range(2)] == ["one", "one"]
+    assert server.asked == 2
+
+
+async def test_closing_one_of_two_that_never_fetched_leaves_the_others_gauge(server: HostileIssuer, make: Make) -> None:
+    used, unused = make(server.url(), "twice"), make(server.url(), "twice")
+    await used.find("one", "ES256")
+    await unused.close()
+    assert metrics.registry.get_sample_value("tollhouse_jwks_age_seconds", {"issuer": "twice"}) == 0
 
 
 async def test_two_issuers_with_the_same_kid_have_each_their_own_key(make: Make) -> None:

@@ -125,6 +125,23 @@ async def test_a_document_is_refreshed_by_the_first_that_finds_it_stale(
     assert server.asked == 2
 
 
+async def test_a_key_taken_back_is_gone_at_every_replica_that_learns_of_it(
+    replicas: Replicas, server: HostileIssuer
+) -> None:
+    clients = [replicas.start() for _ in range(3)]
+    told: list[int] = []
+    for number, client in enumerate(clients):
+        client.on_removed += (lambda number=number: told.append(number),)
+        await client.find("one", "ES256")
+    server.behaviour = serve(document("two"))
+    replicas.hands.seconds += 3600
+    for client in clients:
+        with pytest.raises(TokenInvalid):
+            await client.find("one", "ES256")
+    assert server.asked == 2
+    assert told == [0, 1, 2]
+
+
 async def test_a_new_key_is_asked_for_once_by_all_together(replicas: Replicas, server: HostileIssuer) -> None:
     clients = [replicas.start() for _ in range(4)]
     for client in clients:

@@ -91,9 +91,36 @@ def test_a_set_with_a_secret_in_it_is_refused_whole(secret: dict[str, Any]) -> N
         VerificationKey.parse(secret)
 
 
-def test_two_keys_of_one_kid_are_refused_whatever_they_are() -> None:
+def test_two_usable_keys_of_one_kid_are_refused_wherever_they_differ() -> None:
+    unpinned = {name: value for name, value in RS.jwk.items() if name != "alg"}
     assert "one `kid`" in refused(RS.jwk, ES.jwk | {"kid": "rs"})
-    assert "one `kid`" in refused(RS.jwk, {"kty": "future", "kid": "rs"})
+    assert "one `kid`" in refused(ES.jwk, Signer("ES256", "es").jwk)
+    assert "one `kid`" in refused(RS.jwk, RS.jwk | {"alg": "PS256"}), "it is for another algorithm"
+    assert "one `kid`" in refused(RS.jwk, unpinned)
+    assert "one `kid`" in refused(RS.jwk, RS.jwk, ES.jwk | {"kid": "rs"}), "nor behind a twin"
+
+
+def test_a_key_that_is_passed_over_takes_no_kid_from_another() -> None:
+    for twin in ({"kty": "future"}, RS.jwk | {"use": "enc", "alg": "RSA-OAEP"}, ES.jwk | {"key_ops": ["deriveKey"]}):
+        for keys in ((RS.jwk, twin | {"kid": "rs"}), (twin | {"kid": "rs"}, RS.jwk)):
+            found = parse(*keys)
+            assert found.find("rs", "RS256")
+            assert len(found.passed_over) == 1
+    assert "private or symmetric" in refused(RS.jwk, {"kty": "oct", "kid": "rs", "k": "AAAA"}), "a secret is one still"
+
+
+def test_a_key_that_is_there_twice_counts_once() -> None:
+    found = parse(RS.jwk, ES.jwk, RS.jwk | {"x5t": "AAAA"})
+    assert [key.kid for key in found.keys] == ["rs", "es"]
+    assert found.find(None, "RS256"), "without a kid exactly one key fits"
+
+
+def test_a_member_that_is_null_is_as_one_that_is_left_out() -> None:
+    for name in ("use", "key_ops", "alg"):
+        assert parse(RS.jwk | {name: None}).find("rs", "RS256"), name
+    assert parse(RS.jwk | {"kid": None}).find("whatever the token calls it", "RS256")
+    assert parse(RS.jwk | dict.fromkeys(("use", "key_ops", "alg", "kid"))).find(None, "PS512")
+    assert VerificationKey.parse(RS.jwk | {"use": None, "key_ops": None})
 
 
 def test_too_many_keys_and_too_large_documents_are_refused() -> None:

@@ -106,7 +106,7 @@ class Slow:
         self.gate = asyncio.Event()
         self.gate.set()
         self._read = run.db.fetch_all
-        run.db.fetch_all = self  # type: ignore[method-assign]
+        run.db.fetch_all = self
 
     async def __call__(self, *args: Any, **parameters: Any) -> Any:
         self.count += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +52,7 @@ class Keys:
         self.inner = keys_of(*signers)
         self.found: list[str | None] = []
         self.down = self.closed = False
+        self.on_removed: tuple[Callable[[], None], ...] = ()
 
     def peek(self, kid: str | None, algorithm: str) -> VerificationKey | None:
         return self.inner.peek(kid, algorithm) if self.found else None

@@ -12,7 +12,8 @@ from tests.access.forging import ES, RS, Signer, claims, document_of
 from tests.support.hostile_issuer import HostileIssuer, serve
 from tollhouse.access.errors import IssuerUnavailable, TokenInvalid
 from tollhouse.access.issuers import Issuer, supabase
-from tollhouse.access.verifier import Verifier
+from tollhouse.access.jwks import COOL_DOWN_SECONDS, JwksClient
+from tollhouse.access.verifier import Trusted, Verifier
 
 
 @pytest.fixture
@@ -81,4 +82,45 @@ async def test_a_set_with_a_secret_in_it_is_an_outage_too(server: HostileIssuer)
     verifier = Verifier([issuer_at(server)])
     with pytest.raises(IssuerUnavailable):
         await verifier.verify(token_of(server))
+    await verifier.close()
+
+
+async def test_a_verifier_of_a_module_outlives_the_application_that_closes_it(server: HostileIssuer) -> None:
+    verifier = Verifier([issuer_at(server)])
+    for applications in (1, 2):
+        assert await verifier.verify(token_of(server, sub=f"user-{applications}"))
+        await verifier.close()
+        assert server.asked == applications
+
+
+async def test_a_token_by_a_new_key_is_no_bad_one_while_the_issuer_is_down(server: HostileIssuer) -> None:
+    started = time.monotonic()
+    later_seconds = 0.0
+    issuer = issuer_at(server)
+    keys = JwksClient(issuer, clock=lambda: started + later_seconds)
+    verifier = Verifier.of([Trusted(issuer, keys)])
+    await verifier.verify(token_of(server))
+    later_seconds = COOL_DOWN_SECONDS
+    await server.stop()
+    with pytest.raises(IssuerUnavailable):
+        await verifier.verify(token_of(server, Signer("ES256", "new", key=ES.key)))
+    assert await verifier.verify(token_of(server, sub="bob")), "by a key that is known"
+    await verifier.close()
+
+
+async def test_a_token_that_is_remembered_goes_with_the_key_that_signed_it(server: HostileIssuer) -> None:
+    server.behaviour = serve(document_of(RS, ES))
+    started = time.monotonic()
+    later_seconds = 0.0
+    issuer = issuer_at(server)
+    keys = JwksClient(issuer, clock=lambda: started + later_seconds)
+    verifier = Verifier.of([Trusted(issuer, keys)])
+    token = token_of(server)
+    await verifier.verify(token)
+    server.behaviour = serve(document_of(ES))
+    later_seconds = 3600.0
+    assert await verifier.verify(token), "remembered for minutes, while nobody knows better"
+    assert await verifier.verify(token_of(server, ES))
+    with pytest.raises(TokenInvalid):
+        await verifier.verify(token)
     await verifier.close()

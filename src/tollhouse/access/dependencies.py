@@ -16,6 +16,7 @@ from tollhouse.access.errors import ScopeMissing
 
 Authenticate = Callable[[Request], Awaitable[Caller]]
 SCHEME_NAME: Final = "bearer"
+NO_SCOPES: Final = SecurityScopes()  # of a call by hand; FastAPI brings those of `Security(…)`
 SCHEME: Final = BearerModel(
     bearerFormat="JWT", description="An access token: `POST /auth/token` gives one to whoever is signed in."
 )
@@ -46,7 +47,7 @@ class ApiKeyDependency(SecurityBase):
         self._authenticate = authenticate
         self._scope = scope
 
-    async def __call__(self, request: Request, security_scopes: SecurityScopes) -> ApiKey:
+    async def __call__(self, request: Request, security_scopes: SecurityScopes = NO_SCOPES) -> ApiKey:
         """Return which key calls; raise `BearerError` or `ScopeMissing`."""
         key = await self._authenticate(request)
         require_scopes((self._scope, *security_scopes.scopes), key.scopes)
@@ -66,7 +67,7 @@ class CallerDependency(SecurityBase):
         self._authenticate = authenticate
         self._scopes = scopes
 
-    async def __call__(self, request: Request, security_scopes: SecurityScopes) -> Caller:
+    async def __call__(self, request: Request, security_scopes: SecurityScopes = NO_SCOPES) -> Caller:
         """Return who calls; raise `BearerError` or `ScopeMissing`."""
         caller = await self._authenticate(request)
         require_scopes((*self._scopes, *security_scopes.scopes), caller.scopes)

@@ -25,7 +25,9 @@ log = structlog.get_logger()
 USABLE_SECONDS: Final = 24 * 3600.0  # after the issuer last told its keys they serve no longer, whatever is wrong
 COOL_DOWN_SECONDS: Final = 60.0  # between two questions for a key that we do not know
 BACKOFF_SECONDS: Final = 10.0  # after a failure; twice as much after the next
-BACKOFF_SECONDS_MAX: Final = 300.0
+BACKOFF_SECONDS_MAX: Final = 60.0
+BACKOFF_SECONDS_MAX_EMPTY: Final = 30.0  # while there are no keys at all, and so nobody is let in
+SERVES_BEHIND_MAX: Final = 2.0  # times its freshness: so old, a document serves while the next is fetched, no older
 WAIT_SECONDS_MAX: Final = 5.0  # of one request, for keys
 LIMITS: Final = OutboundLimits(total_seconds=4.0, connect_seconds=1.5, body_bytes_max=DOCUMENT_BYTES_MAX)
 ACCEPT: Final = "application/jwk-set+json, application/json"
@@ -46,12 +48,13 @@ class JwksClient:
     """The keys of one issuer, of no other, and never more of them than its newest good document holds.
 
     - The first question fetches; all that wait meanwhile wait for the same fetch, at most 5 s.
-    - A document past its freshness serves on while one task fetches the next.
+    - A document past its freshness serves on while one task fetches the next, for as long again. An older one waits
+      for that fetch: on a server where nobody called for hours, a key may be taken back and nobody here know.
     - A fetch that fails, or brings what is no key set, changes nothing: the keys serve for 24 h after the last success.
     - A `kid` that is not known starts one fetch a minute at most, whatever kids come. Which ones came is not
       remembered: there is nothing to fill, and nothing that could push a good key out (CVE-2026-48524).
 
-    It is made anywhere and used in one event loop at a time.
+    It is made anywhere and used in one event loop at a time; after `close` it can be used again, in another one.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class JwksClient:
         self._outbound = outbound or Outbound(issuer.reach, limits=LIMITS)
         self._shared = shared
         self._clock = clock
+        self.on_removed: tuple[Callable[[], None], ...] = ()  # called when a key is gone: nothing it signed counts
         # Replicas that share a document would find it stale, and ask, all in the same moment: so each has its own.
         self._patience = 1.0 if shared is None else 1.0 - EARLIER_MAX * secrets.randbelow(1000) / 1000
         self._held: Held | None = None
@@ -74,58 +78,75 @@ class JwksClient:
         self._retry_at = NEVER
         self._failures = 0
         self._flight: asyncio.Task[None] | None = None
-        self._closed = False
 
     def peek(self, kid: str | None, algorithm: str) -> VerificationKey | None:
-        """Return the key from memory, or None; called in the event loop, where it starts a refresh that is due."""
+        """Return the key from memory, or None; called in the event loop, where it starts a refresh that is due.
+
+        None as well for a key that is there but too old to be used before the issuer is asked: `find` waits for that.
+        """
         held = self._usable()
         if held is None:
             return None
-        if self._clock() >= held.asked_at + held.document.fresh_seconds * self._patience and self._may_refresh():
-            self._start()
-        return held.document.keys.find(kid, algorithm)
+        key = held.document.keys.find(kid, algorithm)
+        age_seconds, fresh_seconds = self._clock() - held.asked_at, held.document.fresh_seconds
+        if age_seconds >= fresh_seconds * self._patience and self._may_refresh():
+            self._start(past_caches=key is None)
+        too_old = age_seconds >= fresh_seconds * SERVES_BEHIND_MAX
+        return None if too_old and not self._failed_lately() else key
 
     async def find(self, kid: str | None, algorithm: str) -> VerificationKey:
         """Return the key, after a fetch where it takes one.
 
         Raises `TokenInvalid` when the issuer's keys are known and this is none of them, `IssuerUnavailable` when no
-        keys can be had.
+        keys can be had, or the issuer could not be asked for this one.
         """
         give_up_at = time.monotonic() + WAIT_SECONDS_MAX
-        while True:
-            key = self.peek(kid, algorithm)
-            if key is not None:
-                return key
-            flight = self._in_flight() or (self._start() if self._may_ask() else None)
+        while (key := self.peek(kid, algorithm)) is None:
+            flight = self._in_flight() or (self._start(past_caches=True) if self._may_ask() else None)
+            if flight is None:
+                raise self._refusal()
             patience_seconds = give_up_at - time.monotonic()
-            if flight is None or patience_seconds <= 0:
-                break
-            await asyncio.wait({flight}, timeout=patience_seconds)  # leaves it alone when this request goes away
-        if self._usable() is not None:
-            raise TokenInvalid(reason="key_unknown")
-        wait_seconds = self._retry_at - self._clock()
-        raise IssuerUnavailable(retry_after_seconds=math.ceil(wait_seconds) if wait_seconds > 1 else 1)
+            if patience_seconds > 0:
+                await asyncio.wait({flight}, timeout=patience_seconds)  # leaves it alone when this request goes away
+            if patience_seconds <= 0 or flight.cancelled():  # which `close` did: nothing is started behind its back
+                raise IssuerUnavailable(retry_after_seconds=1)
+        return key
 
     async def close(self) -> None:
-        """Give up a fetch that is under way; nothing is fetched from here on."""
-        self._closed = True
-        metrics.jwks_age.remove(self._issuer.name)
-        flight = self._in_flight()
+        """Give up a fetch that is under way and forget the keys; the next question starts anew."""
+        flight, held = self._in_flight(), self._held
+        self._flight = self._held = None
+        self._asked_at = self._retry_at = NEVER
+        self._failures = 0
+        if held is not None:
+            metrics.jwks_age.remove(self._issuer.name)
+            self._tell_removed()
         if flight is not None:
             flight.cancel()
             await asyncio.wait({flight})
+
+    def _refusal(self) -> TokenInvalid | IssuerUnavailable:
+        if self._usable() is not None and not self._failures:
+            return TokenInvalid(reason="key_unknown")
+        # The key may be a new one: called bad, its token would be thrown away for an outage that is not its fault.
+        return IssuerUnavailable(retry_after_seconds=math.ceil(max(self._retry_at - self._clock(), 1.0)))
 
     def _usable(self) -> Held | None:
         held = self._held
         return held if held is not None and self._clock() < held.asked_at + USABLE_SECONDS else None
 
     def _may_refresh(self) -> bool:
-        return not self._closed and self._in_flight() is None and self._clock() >= self._retry_at
+        return self._in_flight() is None and self._clock() >= self._retry_at
+
+    def _failed_lately(self) -> bool:
+        """Whether the issuer was asked in vain just now: while it hangs, no request of a busy server waits for it."""
+        return self._clock() < self._retry_at + BACKOFF_SECONDS_MAX
 
     def _may_ask(self) -> bool:
-        """Whether a key that is not known is reason to ask now; without any keys every one is."""
-        cooled_down = self._usable() is None or self._clock() >= self._asked_at + COOL_DOWN_SECONDS
-        return cooled_down and self._may_refresh()
+        """Whether a key that is not known is reason to ask now; without any keys, or any answer, every one is."""
+        answered = self._usable() is not None and not self._failures
+        cooled_down = self._clock() >= self._asked_at + COOL_DOWN_SECONDS
+        return (cooled_down or not answered) and self._may_refresh()
 
     def _in_flight(self) -> asyncio.Task[None] | None:
         flight = self._flight
@@ -133,15 +154,16 @@ class JwksClient:
             return None  # one of a loop that has ended would never land
         return flight
 
-    def _start(self) -> asyncio.Task[None]:
-        self._flight = asyncio.get_running_loop().create_task(self._refresh(), name=f"jwks {self._issuer.name}")
+    def _start(self, *, past_caches: bool) -> asyncio.Task[None]:
+        refresh = self._refresh(past_caches=past_caches)
+        self._flight = asyncio.get_running_loop().create_task(refresh, name=f"jwks {self._issuer.name}")
         return self._flight
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, *, past_caches: bool) -> None:
         """Take the newest document from another replica or the issuer; leave what is held where that fails."""
         try:
             if not await self._take_shared():
-                await self._fetch()
+                await self._fetch(past_caches=past_caches)
         except OutboundError as error:
             self._note_failure(error.reason)
         except KeySetInvalid as error:
@@ -163,10 +185,12 @@ class JwksClient:
         self._keep(Held(found.document, asked_at), outcome="shared")
         return True
 
-    async def _fetch(self) -> None:
+    async def _fetch(self, *, past_caches: bool) -> None:
         self._asked_at = self._clock()
         held = self._held.document if self._held is not None else None
         headers = {"accept": ACCEPT}
+        if held is not None and past_caches:
+            headers["cache-control"] = "no-cache"  # a CDN would tell the old keys until its copy is stale (RFC 9111)
         if held is not None and held.etag is not None:
             headers["if-none-match"] = held.etag
         reply = await self._outbound.request("GET", self._issuer.jwks_url, headers=headers)
@@ -176,7 +200,7 @@ class JwksClient:
             await self._shared.put(self._issuer, document)
 
     def _keep(self, held: Held, *, outcome: str) -> None:
-        self._held = held
+        known, self._held = self._held, held
         self._failures, self._retry_at = 0, NEVER
         name = self._issuer.name
         metrics.jwks_fetches.labels(issuer=name, outcome=outcome).inc()
@@ -184,9 +208,16 @@ class JwksClient:
         found = held.document.keys
         passed_over = "; ".join(found.passed_over) or None
         log.info("jwks_fetched", issuer=name, outcome=outcome, keys=len(found.keys), passed_over=passed_over)
+        if known is not None and any(key not in found.keys for key in known.document.keys.keys):
+            self._tell_removed()
+
+    def _tell_removed(self) -> None:
+        for forget in self.on_removed:
+            forget()
 
     def _note_failure(self, reason: str) -> None:
-        wait_seconds = min(BACKOFF_SECONDS * 2**self._failures, BACKOFF_SECONDS_MAX)
+        longest_seconds = BACKOFF_SECONDS_MAX if self._usable() is not None else BACKOFF_SECONDS_MAX_EMPTY
+        wait_seconds = min(BACKOFF_SECONDS * 2**self._failures, longest_seconds)
         self._failures = min(self._failures + 1, 16)
         self._retry_at = self._clock() + wait_seconds
         name = self._issuer.name

@@ -80,7 +80,8 @@ class KeySet:
 
         A key that is weak, of an unknown kind or not for signatures is passed over, for an issuer may publish more than
         we know. Raises `KeySetInvalid` where the document itself is not to be trusted: no JSON or a name twice, private
-        or symmetric keys in it, two keys of one `kid`, more than 100 keys, or none that is usable.
+        or symmetric keys in it, two usable keys of one `kid`, more than 100 keys, or none that is usable. The same key
+        twice counts once.
         """
         if len(document) > document_bytes_max:
             raise KeySetInvalid(f"The key set is larger than {document_bytes_max} bytes.")
@@ -96,7 +97,7 @@ class KeySet:
         passed_over: list[str] = []
         for member in members:
             try:
-                keys.append(_parse_key(member))
+                _add(keys, _parse_key(member))
             except _Unusable as error:
                 passed_over.append(str(error))
         if not keys:
@@ -122,18 +123,19 @@ def _checked(members: Any) -> list[dict[str, Any]]:
     keys = cast("list[Any]", members)
     if len(keys) > KEYS_MAX:
         raise KeySetInvalid(f"The key set holds more than {KEYS_MAX} keys.")
-    kids: set[str] = set()
     for key in keys:
         if not isinstance(key, dict):
             raise KeySetInvalid("The key set holds something that is no key.")
-        member = cast("dict[str, Any]", key)
-        _refuse_secret(member)
-        kid = member.get("kid")
-        if isinstance(kid, str):
-            if kid in kids:
-                raise KeySetInvalid("The key set holds two keys of one `kid`.")
-            kids.add(kid)
+        _refuse_secret(cast("dict[str, Any]", key))
     return keys
+
+
+def _add(keys: list[VerificationKey], key: VerificationKey) -> None:
+    twins = [known for known in keys if known.kid == key.kid is not None]
+    if any(twin != key for twin in twins):
+        raise KeySetInvalid("The key set holds two keys of one `kid`.")  # which of them is meant would be luck
+    if not twins:
+        keys.append(key)
 
 
 def _refuse_secret(member: Mapping[str, Any]) -> None:
@@ -143,13 +145,13 @@ def _refuse_secret(member: Mapping[str, Any]) -> None:
 
 
 def _parse_key(member: Mapping[str, Any]) -> VerificationKey:
-    kid, algorithm = member.get("kid"), member.get("alg")
+    kid, algorithm = member.get("kid"), member.get("alg")  # null, as some issuers write, is as if left out
     if kid is not None and not (isinstance(kid, str) and 0 < len(kid) <= KID_LENGTH_MAX):
         raise _Unusable("a kid that is no short text")
-    if member.get("use", "sig") != "sig":
+    use, operations = member.get("use"), member.get("key_ops")
+    if use is not None and use != "sig":
         raise _Unusable("not for signatures")
-    operations = member.get("key_ops", ["verify"])
-    if not isinstance(operations, list) or "verify" not in operations:
+    if operations is not None and not (isinstance(operations, list) and "verify" in operations):
         raise _Unusable("not for verifying")
     key, algorithms = _parse_public(member)
     if algorithm is not None:
