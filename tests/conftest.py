@@ -17,8 +17,8 @@ from tests.support.testdata import TESTDATA, TESTS, find_modules_without_data
 from tests.support.valkey import ValkeyServer
 from tools.find_chromium import find_chromium
 
-SEEDS = range(int(os.environ.get("TOLLHOUSE_TEST_SEEDS") or 5))
-DEEP = len(SEEDS) > 5
+SEEDS = range(int(os.environ.get("TOLLHOUSE_TEST_SEEDS") or 3))
+DEEP = len(SEEDS) > 3
 
 SHARED_SERVER = pytest.StashKey[PostgresServer]()
 WITHOUT_DATA = pytest.StashKey[list[Path]]()
@@ -56,7 +56,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """A test that takes `seed` runs once for each: 5 times, or TOLLHOUSE_TEST_SEEDS times."""
+    """A test that takes `seed` runs once for each: 3 times, or TOLLHOUSE_TEST_SEEDS times."""
     if "seed" in metafunc.fixturenames:
         metafunc.parametrize("seed", SEEDS)
 

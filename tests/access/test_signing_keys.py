@@ -98,7 +98,7 @@ async def test_another_replica_s_key_is_found_at_the_first_token_that_names_it(r
 
 
 class Slow:
-    """Reads of a database that take their time, counted; it still reads."""
+    """Reads of the keys that take their time, counted; they still read."""
 
     def __init__(self, run: Runtime, *, fails: int = 0) -> None:
         self.count = 0
@@ -108,9 +108,11 @@ class Slow:
         self._read = run.db.fetch_all
         run.db.fetch_all = self
 
-    async def __call__(self, *args: Any, **parameters: Any) -> Any:
+    async def __call__(self, statement: Any, **parameters: Any) -> Any:
+        rows = await self._read(statement, **parameters)
+        if statement is not ALL:
+            return rows
         self.count += 1
-        rows = await self._read(*args, **parameters)
         await asyncio.sleep(0.01)
         await self.gate.wait()
         if self.count <= self.fails:
@@ -131,7 +133,8 @@ async def test_a_thousand_unknown_ids_at_once_cost_a_handful_of_looks(kit: TestK
     reads, started = Slow(kit.toll.run), time.monotonic()
     found = await asyncio.gather(*(outcome(keys, f"unknown-{number}") for number in range(1000)))
     assert set(found) == {"token_invalid"}
-    assert 1 <= reads.count <= 1 + (time.monotonic() - started) / LOOK_SECONDS
+    # One at once, then ten a second; and the kit's own replica looks now and then.
+    assert 1 <= reads.count <= 2 + (time.monotonic() - started) / LOOK_SECONDS
 
 
 async def test_a_replica_that_has_just_started_refuses_no_good_token(runs: list[Runtime]) -> None:
