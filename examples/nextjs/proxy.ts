@@ -3,10 +3,11 @@ import { getToken } from "next-auth/jwt";
 import { setting } from "./auth/settings";
 import { isDue } from "./auth/tokens";
 
-export const config = { matcher: ["/", "/account/:path*", "/api/token", "/api/sign-out-url"] };
+/** Every page and route, those to come included, but NextAuth's own, which it would ask in a circle, and plain files. */
+export const config = { matcher: ["/((?!api/auth/|_next/|icon\\.svg).*)"] };
 
 /**
- * Before a page or a route that uses the tokens: has them refreshed when they are due, for it and for the browser.
+ * Before a page or a route: has the tokens refreshed when they are due, for it and for the browser.
  *
  * NextAuth's own session route does it, for only there does it write its cookies.
  */

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import httpx
@@ -18,7 +19,8 @@ from tests.support.children import free_port
 from tests.support.nextjs import built_example, start_example
 from tests.support.processes import Process, spawn
 
-CLIENT = {"id": "nextjs-example", "name": "Next.js example", "secret": "of-this-test-and-of-nothing-else-at-all"}
+SECRET = "of-this-test-and-of-nothing-else-at-all"
+CLIENT = {"id": "nextjs-example", "name": "Next.js example", "secret": SECRET}
 # The example exchanges a token 30 seconds before it ends.
 TOKEN_SECONDS = 33
 DUE_SECONDS = 3.2
@@ -66,27 +68,39 @@ async def product(app_url: str, tmp_path_factory: pytest.TempPathFactory) -> Asy
 
 
 @pytest.fixture(scope="package")
-def start_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
+def example() -> Iterator[Path]:
+    """The folder of the built example."""
+    with built_example() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="package")
+def start_app(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartApp]:
     """Starts the example, each in a process of its own."""
     folder, started = tmp_path_factory.mktemp("nextjs"), list[App]()
-    with built_example() as example:
 
-        def start(url: str, tollhouse: str, *, public_url: str | None = None) -> App:
-            env = settings_of(public_url or url, tollhouse) | {"NEXTAUTH_URL_INTERNAL": url}
-            port = int(url.rpartition(":")[2])
-            started.append(App(url, start_example(example, env, folder=folder, port=port)))
-            return started[-1]
+    def start(url: str, tollhouse: str, *, public_url: str | None = None) -> App:
+        env = settings_of(public_url or url, tollhouse) | {"NEXTAUTH_URL_INTERNAL": url}
+        port = int(url.rpartition(":")[2])
+        started.append(App(url, start_example(example, env, folder=folder, port=port)))
+        return started[-1]
 
-        yield start
-        for each in started:
-            each.process.kill()  # asked politely, it waits for the browsers' idle connections
+    yield start
+    for each in started:
+        each.process.kill()  # asked politely, it waits for the browsers' idle connections
+
+
+@pytest.fixture(scope="package")
+def offline_app(app_url: str, start_app: StartApp) -> App:
+    """The example once more, for the same browsers, where Tollhouse cannot be reached."""
+    return start_app(f"http://localhost:{free_port()}", f"http://localhost:{free_port()}", public_url=app_url)
 
 
 def settings_of(url: str, tollhouse: str) -> dict[str, str]:
     """What the example's README asks for."""
     return {
         "NEXTAUTH_URL": url,
-        "NEXTAUTH_SECRET": "of-this-test-and-of-nothing-else-at-all",
+        "NEXTAUTH_SECRET": SECRET,
         "TOLLHOUSE_URL": tollhouse,
         "OIDC_CLIENT_ID": CLIENT["id"],
         "OIDC_CLIENT_SECRET": CLIENT["secret"],

@@ -7,6 +7,9 @@ import re
 import tomllib
 from typing import Any
 
+import pytest
+from pydantic import ValidationError
+
 from tests.support.nextjs import EXAMPLE, LOCK
 from tollhouse.access.oidc.errors import ClientUnknown, RedirectUriInvalid
 from tollhouse.settings_structures import ClientSettings
@@ -61,7 +64,9 @@ def test_versions_are_pinned_exactly_and_the_lock_names_no_registry() -> None:
 def test_the_guide_says_what_tollhouse_says() -> None:
     guide = GUIDE.read_text()
     (registration,) = re.findall(r"^```toml\n(.*?)^```$", guide, re.MULTILINE | re.DOTALL)
-    assert client_in(registration).refresh_grace_seconds == 10
+    assert client_in(registration.replace("change-me", "0123456789abcdef" * 4)).refresh_grace_seconds == 10
+    with pytest.raises(ValidationError, match="at least 32 characters"):
+        client_in(registration)  # what is copied as it stands does not start
     quoted = re.findall(r'says that the app "([^"]+)"', guide)
     messages = f"{RedirectUriInvalid.__doc__} {ClientUnknown.__doc__}"
     assert len(quoted) == 2

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.support.children import start_child, wait_for_port
 from tests.support.node import NODE, cache_folder, environment, install_packages, run_node
@@ -21,6 +23,9 @@ STAMP = ".built"
 NEXT = Path("node_modules", "next", "dist", "bin", "next")
 BUILD_SECONDS_MAX = 180
 START_SECONDS_MAX = 20
+SCRIPT_SECONDS_MAX = 20
+OPEN = "decode(given).then((tokens) => console.log(JSON.stringify(tokens)))"
+SEAL = "encode(given).then((sealed) => console.log(sealed))"
 
 
 @contextmanager
@@ -50,6 +55,21 @@ def start_example(example: Path, env: dict[str, str], *, folder: Path, port: int
         process.stop()
         raise ProcessFailed(f"`next start` did not come to listen:\n{process.text()[-4000:]}")
     return process
+
+
+def open_session(example: Path, sealed: str, *, secret: str) -> dict[str, Any]:
+    """What a session cookie of the app holds, by NextAuth itself."""
+    return json.loads(_ask_nextauth(example, OPEN, {"token": sealed, "secret": secret}))
+
+
+def seal_session(example: Path, tokens: dict[str, Any], *, secret: str) -> str:
+    """A session cookie of the app that holds this, by NextAuth itself."""
+    return _ask_nextauth(example, SEAL, {"token": tokens, "secret": secret}).strip()
+
+
+def _ask_nextauth(example: Path, call: str, given: dict[str, Any]) -> str:
+    script = f'const given = JSON.parse(process.argv[1]); require("next-auth/jwt").{call}'
+    return run_node("-e", script, json.dumps(given), folder=example, seconds_max=SCRIPT_SECONDS_MAX)
 
 
 def _sources() -> list[Path]:

@@ -7,7 +7,8 @@ const NOT_THE_TOKEN = ["ERR_JWKS_TIMEOUT", "ERR_JOSE_GENERIC"];
 
 export interface Caller {
   userId: string;
-  email: string;
+  /** Null where the token names none. */
+  email: string | null;
 }
 
 /** Who calls a route of this app, by the access token in the request; null without a genuine, living one. */
@@ -19,7 +20,7 @@ export async function readCaller(request: Request): Promise<Caller | null> {
   try {
     // `typ` keeps an ID token from passing for an access token.
     const { payload } = await jwtVerify(token, keys, { issuer, audience: issuer, typ: "at+jwt", algorithms: ["ES256"] });
-    return { userId: String(payload.sub), email: String(payload.email) };
+    return { userId: String(payload.sub), email: typeof payload.email === "string" ? payload.email : null };
   } catch (error) {
     if (error instanceof errors.JOSEError && !NOT_THE_TOKEN.includes(error.code)) return null;
     throw error;

@@ -4,7 +4,6 @@ import "next-auth/jwt";
 declare module "next-auth" {
   interface Session {
     user: { id?: string; email?: string | null };
-    ended?: boolean;
   }
 }
 
@@ -15,7 +14,7 @@ declare module "next-auth/jwt" {
     expiresAt?: number;
     refreshToken?: string;
     idToken?: string;
-    /** Tollhouse has ended the session: only a new sign-in helps. */
+    /** Tollhouse takes the refresh token no more: only a new sign-in helps. */
     ended?: boolean;
   }
 }

@@ -1,6 +1,6 @@
-import type { NextAuthOptions } from "next-auth";
+import type { NextAuthOptions, Session } from "next-auth";
 import { setting } from "./settings";
-import { isDue, refresh } from "./tokens";
+import { isAlive, isDue, refresh } from "./tokens";
 
 /** What Tollhouse's ID token says of a person. */
 interface Profile {
@@ -42,7 +42,8 @@ export function authOptions(): NextAuthOptions {
       },
       /** What a browser may see at /api/auth/session: who it is, and none of the tokens. */
       session({ session, token }) {
-        return { ...session, user: { id: token.sub, email: token.email }, ended: token.ended };
+        if (!isAlive(token)) return {} as Session; // NextAuth's own word for nobody; `useSession` believes any other
+        return { ...session, user: { id: token.sub, email: token.email } };
       },
     },
   };

@@ -5,7 +5,8 @@ import { setting } from "./settings";
 const EARLY_SECONDS = 30;
 /** A request that left the browser with the cookie of before comes this late at most. */
 const KEPT_MS = 10_000;
-const PATIENCE_MS = 5_000;
+/** How long Tollhouse may take to answer. */
+export const PATIENCE_MS = 5_000;
 
 /** By refresh token: a refresh token works once, so requests that bring the same one share one exchange. */
 const exchanges = new Map<string, Promise<JWT>>();
@@ -13,6 +14,11 @@ const exchanges = new Map<string, Promise<JWT>>();
 /** Whether the tokens should be exchanged now. */
 export function isDue({ refreshToken, expiresAt = 0 }: JWT): boolean {
   return refreshToken !== undefined && Date.now() / 1000 > expiresAt - EARLY_SECONDS;
+}
+
+/** Whether the access token can still be used. Without that nobody is signed in, whatever else the cookie holds. */
+export function isAlive({ accessToken, expiresAt = 0 }: JWT): boolean {
+  return accessToken !== undefined && Date.now() / 1000 < expiresAt;
 }
 
 /** New tokens; `ended` where Tollhouse refuses; the old ones where it cannot be reached, for the next request to try. */
@@ -47,7 +53,7 @@ async function exchangeTokens(token: JWT): Promise<JWT> {
     signal: AbortSignal.timeout(PATIENCE_MS),
   });
   const body = await reply.json();
-  if (body.error === "invalid_grant") return { ended: true };
+  if (body.error === "invalid_grant") return { ended: true, idToken: token.idToken }; // for signing out
   if (!reply.ok) throw new Error(`${reply.status} ${body.error}`);
   return {
     ...token,

@@ -1,15 +1,16 @@
 import { redirect } from "next/navigation";
 import { readTokens } from "@/auth/session";
 import { setting } from "@/auth/settings";
+import { PATIENCE_MS } from "@/auth/tokens";
 import { Greeting } from "./greeting";
 import { SignOut } from "./sign-out";
 
-/** Who the access token belongs to, by Tollhouse's own API; undefined where it is refused, or nobody answers. */
-async function askWhoAmI(accessToken: string): Promise<{ user_id: string; session_id: string } | undefined> {
+/** What Tollhouse's own API says of the access token; undefined where nobody answers. */
+async function askWhoAmI(accessToken: string): Promise<Response | undefined> {
+  const headers = { Authorization: `Bearer ${accessToken}` };
+  const signal = AbortSignal.timeout(PATIENCE_MS);
   try {
-    const headers = { Authorization: `Bearer ${accessToken}` };
-    const reply = await fetch(`${setting("TOLLHOUSE_URL")}/auth/whoami`, { headers, cache: "no-store" });
-    return reply.ok ? await reply.json() : undefined;
+    return await fetch(`${setting("TOLLHOUSE_URL")}/auth/whoami`, { headers, signal, cache: "no-store" });
   } catch (error) {
     console.error("Tollhouse did not answer:", error);
   }
@@ -18,7 +19,9 @@ async function askWhoAmI(accessToken: string): Promise<{ user_id: string; sessio
 export default async function Account() {
   const tokens = await readTokens();
   if (!tokens?.accessToken) redirect("/");
-  const me = await askWhoAmI(tokens.accessToken);
+  const reply = await askWhoAmI(tokens.accessToken);
+  if (reply?.status === 401) redirect("/?error=SessionRequired"); // ended at Tollhouse before the token ended
+  const me: { user_id: string; session_id: string } | undefined = reply?.ok ? await reply.json() : undefined;
   return (
     <>
       <h1>Your account</h1>
@@ -35,7 +38,7 @@ export default async function Account() {
             <dd>{me.session_id}</dd>
           </dl>
         ) : (
-          <p role="alert">Nothing just now. Please reload this page, or sign out and in again.</p>
+          <p role="alert">Nothing just now. Please reload this page in a minute.</p>
         )}
       </section>
       <section>

@@ -7,5 +7,5 @@ export async function GET(request: Request): Promise<Response> {
     const headers = { "WWW-Authenticate": 'Bearer error="invalid_token"' };
     return Response.json({ error: "invalid_token" }, { status: 401, headers });
   }
-  return Response.json({ greeting: `Hello ${caller.email}`, user_id: caller.userId });
+  return Response.json({ greeting: `Hello ${caller.email ?? caller.userId}`, user_id: caller.userId });
 }
