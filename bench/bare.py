@@ -33,10 +33,10 @@ async def reply(_request: Request) -> JSONResponse:
 app = Starlette(routes=[Route("/bare", reply)])
 
 
-def main(port: int) -> None:
-    """Serve it with one worker."""
+def serve(app: str, port: int) -> None:
+    """Serve an application with one worker."""
     Granian(
-        "bench.bare:app",
+        app,
         address="127.0.0.1",
         port=port,
         interface=Interfaces.ASGI,
@@ -49,4 +49,4 @@ def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    serve("bench.bare:app", int(sys.argv[1]))

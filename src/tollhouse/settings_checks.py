@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
 SECRET_BYTES_MIN: Final = 32
 SECRET_DISTINCT_CHARACTERS_MIN: Final = 10
-SECRET_PLACEHOLDER: Final = re.compile(r"change.?me|your.?(secret|key)|placeholder|insecure", re.I)
+SECRET_PLACEHOLDER: Final = re.compile(
+    r"change.?me|your.?(secret|key)|placeholder|insecure|random.?characters|for.?development", re.I
+)
 HOW_TO_MAKE_ONE: Final = "make one with `openssl rand -base64 48` and keep it apart from the database's backups"
 RESERVED_CLAIMS: Final = frozenset(
     {
@@ -93,8 +95,13 @@ def _secret(settings: Settings) -> Iterator[str]:
         which = f"TOLLHOUSE_SECRET (entry {number})"
         if len(secret.encode()) < SECRET_BYTES_MIN:
             yield f"{which} is shorter than {SECRET_BYTES_MIN} bytes: {HOW_TO_MAKE_ONE}."
-        elif len(set(secret)) < SECRET_DISTINCT_CHARACTERS_MIN or SECRET_PLACEHOLDER.search(secret):
+        elif is_guessable(secret):
             yield f"{which} looks guessable: {HOW_TO_MAKE_ONE}."
+
+
+def is_guessable(secret: str) -> bool:
+    """Whether a secret says that nobody made it at random: a few characters over and over, or words of a guide."""
+    return len(set(secret)) < SECRET_DISTINCT_CHARACTERS_MIN or SECRET_PLACEHOLDER.search(secret) is not None
 
 
 def _database(settings: Settings) -> Iterator[str]:

@@ -12,11 +12,13 @@ from .neighbour import Neighbour
 from .product import Product
 
 VERIFIER = "v" * 43
+SECRET = "of-the-app-next-door-in-these-tests-1"
 CHALLENGE = base64.urlsafe_b64encode(hashlib.sha256(VERIFIER.encode()).digest()).rstrip(b"=").decode()
 CLIENTS = """
 [[clients]]
 id = "web"
 name = "Harbour Notes"
+secret = "{secret}"
 redirect_uris = ["{ours}/callback"]
 sign_out_uris = ["{ours}/bye"]
 
@@ -71,7 +73,7 @@ async def expect_code(page: Page, redirect_uri: str, product: Product, client_id
     told = {name: values[0] for name, values in parse_qs(urlsplit(page.url).query).items()}
     assert (told["state"], told["iss"]) == ("af0ifjsldkj", product.url)
     form = {"grant_type": "authorization_code", "code": told["code"], "redirect_uri": redirect_uri}
-    form |= {"client_id": client_id, "code_verifier": VERIFIER}
+    form |= {"client_id": client_id, "code_verifier": VERIFIER, "client_secret": SECRET if client_id == "web" else ""}
     reply = await product.client.post("/oauth/token", data=form)
     assert reply.status_code == 200
     return reply.json()

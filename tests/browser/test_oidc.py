@@ -15,7 +15,7 @@ from tests.support.processes import spawn
 
 from .looks import examine
 from .neighbour import Neighbour
-from .oidc_apps import CLIENTS, Stranger, authorize, expect_code, led_by, post
+from .oidc_apps import CLIENTS, SECRET, Stranger, authorize, expect_code, led_by, post
 from .people import ON_BOTH_SCREENS, Browsers, be_signed_in, expect_heading, is_signed_in, type_code
 from .product import Mail, Product
 
@@ -34,7 +34,7 @@ async def product(
 ) -> AsyncIterator[Product]:
     """A running `tollhouse dev` with two clients."""
     folder: Path = tmp_path_factory.mktemp("provider")
-    (folder / "tollhouse.toml").write_text(CLIENTS.format(ours=neighbour.url, theirs=elsewhere.url))
+    (folder / "tollhouse.toml").write_text(CLIENTS.format(secret=SECRET, ours=neighbour.url, theirs=elsewhere.url))
     env = {"TOLLHOUSE_APP_ORIGINS": neighbour.url, "TOLLHOUSE_BRAND_NAME": "Harbour"}
     with spawn(["dev", "--port", "{port}", "--data", str(folder / "data")], env, folder=folder) as process:
         await process.answers("/health/ready")
@@ -95,7 +95,35 @@ async def test_an_app_may_post_its_request_from_another_site(
     hint = {"id_token_hint": told["id_token"], "post_logout_redirect_uri": f"{elsewhere.url}/bye"}
     await post(page, f"{product.url}/oauth/sign-out?{urlencode(hint)}")
     await page.wait_for_url(f"{elsewhere.url}/bye")
+    assert await is_signed_in(page, product), "an app of somebody else's signs people out of itself alone"
+    await page.goto(authorize(product, "calendar", f"{elsewhere.url}/cb"))
+    await expect_heading(page, "Allow Calendar Thing?")
+
+
+@pytest.mark.parametrize("method", ["get", "post"])
+async def test_the_app_next_door_signs_its_person_out(
+    browsers: Browsers, product: Product, neighbour: Neighbour, alice: str, method: str
+) -> None:
+    page = await browsers.page()
+    await be_signed_in(page, product, alice)
+    await led_by(page, neighbour.url, authorize(product, "web", f"{neighbour.url}/callback"))
+    told = await expect_code(page, f"{neighbour.url}/callback", product, "web")
+    hint = {"id_token_hint": told["id_token"], "post_logout_redirect_uri": f"{neighbour.url}/bye"}
+    address = f"{product.url}/oauth/sign-out?{urlencode(hint)}"
+    await (page.goto(address) if method == "get" else post(page, address))
+    await page.wait_for_url(f"{neighbour.url}/bye")
     assert not await is_signed_in(page, product)
+
+
+async def test_a_stranger_s_form_signs_nobody_out(
+    browsers: Browsers, product: Product, elsewhere: Stranger, alice: str
+) -> None:
+    page = await browsers.page()
+    await be_signed_in(page, product, alice)
+    await page.goto(elsewhere.url)
+    await post(page, f"{product.url}/oauth/sign-out?a=b")
+    await expect_heading(page, "Sign out?")
+    assert await is_signed_in(page, product)
 
 
 async def test_a_no_goes_back_too(browsers: Browsers, product: Product, elsewhere: Stranger, alice: str) -> None:

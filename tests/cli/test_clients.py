@@ -75,6 +75,8 @@ def test_clients_are_listed_without_their_secrets(shell: Shell) -> None:
         "https://app.example.com/a/../callback",
         "https://APP.example.com/callback",
         "javascript:alert(1)",
+        "com.example.notes:/callback",
+        CALLBACK + "?state=x",
         "app.example.com/callback",
         "https:app.example.com",
         "//app.example.com/callback",
@@ -90,7 +92,8 @@ def test_an_address_that_is_not_safe_to_return_to_is_refused(shell: Shell, uri: 
 
 
 @pytest.mark.parametrize(
-    "uri", ["http://127.0.0.1:7777/back", "http://localhost/back", "http://[::1]:1/back", CALLBACK]
+    "uri",
+    ["http://127.0.0.1/back", "http://127.0.0.1:7777/back", "http://localhost/back", "http://[::1]:1/back", CALLBACK],
 )
 def test_https_and_loopback_are_fine(shell: Shell, uri: str) -> None:
     assert shell.run("clients", "add", "Notes", "--redirect-uri", uri).code == 0

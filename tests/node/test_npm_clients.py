@@ -18,7 +18,7 @@ from tests.support.processes import Process, spawn
 HERE = Path(__file__).parent
 SECONDS_MAX = 120
 SECRET = "npm+needs%20this-encoded:0123456789&ABCDEF"
-REDIRECT_URI = "http://localhost:3000/api/auth/callback/tollhouse"
+REDIRECT_URI = "https://app.example.com/api/auth/callback/tollhouse"
 SIGN_OUT_URI = "http://localhost:3000/bye"
 CONFIGURATION = f"""
 [[clients]]

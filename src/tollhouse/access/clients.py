@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import json
 import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final
-from urllib.parse import SplitResult, urlsplit
+from typing import Any, Final
 
 import structlog
-from sqlalchemy import bindparam, delete, insert, select
+from sqlalchemy import Integer, Text, bindparam, delete, exists, insert, literal, or_, select
 
+from tollhouse.access.redirect_uris import is_on_this_machine, redirect_uri_problem, without_port
 from tollhouse.access.tables import clients as table
 from tollhouse.access.tables import grants
 from tollhouse.clock import SECOND
 from tollhouse.db import Statement, Transaction
 from tollhouse.errors import RequestError
-from tollhouse.identity.redirects import PLAIN, has_dot_segments
 from tollhouse.runtime import Runtime
 from tollhouse.settings import Settings
-from tollhouse.settings_checks import origin_problem
+from tollhouse.settings_checks import is_guessable
 from tollhouse.settings_structures import ClientSettings
 from tollhouse.signing.tokens import create_id, create_token, digest
 
@@ -33,8 +31,6 @@ CACHED_US: Final = 5 * SECOND
 SECRET_PREFIX: Final = "th_cs_"  # noqa: S105 (the prefix that secret scanners know ours by)
 STANDARD_SCOPES: Final = ("openid", "email", "profile", "offline_access")
 SCOPE: Final = re.compile(r"[!#-\[\]-~]{1,100}")  # RFC 6749 3.3
-URI_LENGTH_MAX: Final = 500
-NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 ID: Final = re.compile(r"[a-z0-9._-]{1,64}")
 
 
@@ -64,6 +60,22 @@ class Client:
         """Whether it keeps no secret, as an app in a browser or on a phone cannot."""
         return self.secret_hash is None
 
+    @property
+    def is_of_settings(self) -> bool:
+        """Whether it stands in the settings, and so in no row."""
+        return self.created_at is None
+
+    def may_return_to(self, uri: str) -> bool:
+        """Whether a sign-in may lead there: as text (RFC 9700, 2.1), but for the port of an app without a secret."""
+        if uri in self.redirect_uris:
+            return True
+        free = without_port(uri) if self.is_public else None
+        return free is not None and free in map(without_port, self.redirect_uris)
+
+    def wants_consent(self, redirect_uri: str) -> bool:
+        """Whether the person is asked: also for ours, where another program could say that it is it (RFC 8252, 8.6)."""
+        return not self.first_party or (self.is_public and is_on_this_machine(redirect_uri))
+
     def knows(self, secret: str) -> bool:
         """Whether this is its secret; takes as long for a wrong one."""
         return self.secret_hash is not None and hmac.compare_digest(hash_secret(secret), self.secret_hash)
@@ -91,6 +103,18 @@ REMOVE: Final = Statement(delete(table).where(table.c.id == bindparam("client_id
 REMOVE_GRANTS: Final = Statement(delete(grants).where(grants.c.client_id == bindparam("client_id")), str)
 
 
+def still_registered(*, locked: bool = False) -> Any:
+    """Return the condition that `of_client` has its row still, where it is not `of_settings` (1 or 0).
+
+    Other replicas know a client that was removed for some seconds more. `locked` keeps its row until the end of the
+    transaction, so that it is not removed meanwhile.
+    """
+    row = select(literal(1)).where(table.c.id == bindparam("of_client", type_=Text))
+    if locked:
+        row = row.with_for_update(read=True, key_share=True)
+    return or_(bindparam("of_settings", type_=Integer) == 1, exists(row))
+
+
 class Clients:
     """Finds clients, and remembers those of the table for some seconds."""
 
@@ -105,10 +129,17 @@ class Clients:
         configured = self._configured.get(client_id)
         if configured is not None or not ID.fullmatch(client_id):
             return configured
-        now = self._run.now_us
         until, client = self._remembered.get(client_id, (0, None))
-        if client is not None and now < until:
+        if client is not None and self._run.now_us < until:
             return client
+        return await self._find_anew(client_id)
+
+    async def is_gone(self, client: Client) -> bool:
+        """Whether a client was removed since it was found; then it is forgotten too."""
+        return not client.is_of_settings and await self._find_anew(client.id) is None
+
+    async def _find_anew(self, client_id: str) -> Client | None:
+        now = self._run.now_us
         client = await self._run.db.fetch_one(FIND, client_id=client_id)
         if client is None:
             self._remembered.pop(client_id, None)
@@ -176,7 +207,11 @@ def client_problems(settings: Settings) -> Iterator[str]:
         if count > 1:
             yield f"TOLLHOUSE_CLIENTS: two clients have the id {client_id!r}: rename one."
     for each in settings.clients:
-        for problem in problems_of(each):
+        problems = [*problems_of(each)]
+        # What stands in a guide or an example is known to everybody; on one's own machine that does no harm.
+        if settings.mode != "dev" and each.secret is not None and is_guessable(each.secret):
+            problems.append("The secret looks guessable: make one with `openssl rand -hex 32`.")
+        for problem in problems:
             yield f"TOLLHOUSE_CLIENTS ({each.id}): {problem}"
 
 
@@ -195,42 +230,3 @@ def problems_of(client: ClientSettings) -> Iterator[str]:
         yield "A client of somebody else's has no scopes of your API: its tokens say who somebody is, and open nothing."
     if client.refresh_grace_seconds and client.secret is None:
         yield "A public client has no refresh grace: whoever stole its last token could use it as well. Set it to 0."
-
-
-def redirect_uri_problem(uri: str) -> str | None:
-    """Say why nobody may be sent to an address after a sign-in, or None if it is a safe one.
-
-    Later it is compared as text and nothing else (RFC 9700 2.1), so it must be one that every parser reads alike.
-    """
-    if len(uri) > URI_LENGTH_MAX or not PLAIN.fullmatch(uri):
-        return f"A redirect URI is longer than {URI_LENGTH_MAX} characters, or not plain ASCII."
-    if "@" in uri.partition("?")[0]:  # not quoted, for what stands before it may be a password
-        return "A redirect URI holds a user, a password or another `@` in its path."
-    try:
-        parts = urlsplit(uri)
-    except ValueError:
-        return f"{uri!r} is no URL. Write it like https://app.example.com/callback"
-    return _host_problem(uri, parts) or _shape_problem(uri, parts)
-
-
-def _host_problem(uri: str, parts: SplitResult) -> str | None:
-    if _is_odd_number(parts.hostname or ""):
-        return f"{uri!r} names a machine by a number in an odd way, which browsers read as another one or as none."
-    return origin_problem("A redirect URI", f"{parts.scheme}://{parts.netloc}")
-
-
-def _shape_problem(uri: str, parts: SplitResult) -> str | None:
-    if "#" in uri or "*" in uri or has_dot_segments(uri) or not uri.startswith(f"{parts.scheme}://"):
-        return f"{uri!r} holds a fragment, a wildcard or dot segments. Write one exact address for each page."
-    return None
-
-
-def _is_odd_number(host: str) -> bool:
-    """Whether browsers take a host for an IPv4 address that is not written like one: `0x7f.1`, `2130706433`."""
-    if not NUMBER.fullmatch(host.removesuffix(".").rpartition(".")[2]):
-        return False
-    try:
-        ipaddress.IPv4Address(host)
-    except ValueError:
-        return True
-    return False

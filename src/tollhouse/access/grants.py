@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import hashlib
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from sqlalchemy import BigInteger, LargeBinary, Text, and_, bindparam, delete, exists, insert, literal, select, update
 
-from tollhouse.access.clients import Client
+from tollhouse.access.clients import Client, still_registered
 from tollhouse.access.tables import grants as table
 from tollhouse.clock import MINUTE, SECOND
 from tollhouse.db import Statement, Transaction, some
@@ -65,6 +65,13 @@ class Wanted:
     code_challenge: str
 
 
+class Given(NamedTuple):
+    """What was granted, and where its code went."""
+
+    redirect_uri: str
+    scope: str
+
+
 _columns = (
     *(table.c[name] for name in Grant.__dataclass_fields__ if name in table.c),
     session_table.c.created_at,
@@ -76,20 +83,28 @@ _session_lives = and_(
     session_table.c.seen_at > bindparam("idle_since"),
 )
 session_lives = exists(select(literal(1)).where(_session_lives))
-_granted = ("client_id", "scope", "redirect_uri", "nonce", "code_challenge")
+client_stands = still_registered()
+_granted = ("scope", "redirect_uri", "nonce", "code_challenge")
 _times = ("code_expires_at", "created_at", "expires_at")
 ADD: Final = Statement(
     insert(table).from_select(
-        ["session_id", "user_id", "refresh_generation", "id", *_granted, "code_hash", "email", *_times],
+        ["session_id", "user_id", "refresh_generation", "id", "client_id", *_granted, "code_hash", "email", *_times],
         select(
             session_table.c.id,
             session_table.c.user_id,
             literal(0),
             bindparam("grant_id", type_=Text),
+            bindparam("of_client", type_=Text),
             *(bindparam(name, type_=Text) for name in _granted),
             *(bindparam(name, type_=LargeBinary) for name in ("code_hash", "email")),
             *(bindparam(name, type_=BigInteger) for name in _times),
-        ).where(session_table.c.id == bindparam("of_session", type_=Text)),
+        )
+        # Both rows locked, so that neither goes at this very moment and leaves the grant behind.
+        .where(
+            session_table.c.id == bindparam("of_session", type_=Text),
+            still_registered(locked=True),
+        )
+        .with_for_update(read=True, key_share=True, of=session_table),
     ),
     str,
 )
@@ -99,12 +114,12 @@ FIND_BY_CODE: Final = Statement(
     Grant,
 )
 GRANTED: Final = Statement(
-    select(table.c.scope).where(
+    select(table.c.redirect_uri, table.c.scope).where(
         table.c.session_id == bindparam("session_id"),
         table.c.client_id == bindparam("client_id"),
         table.c.expires_at > bindparam("now"),
     ),
-    str,
+    Given,
 )
 USE_CODE: Final = Statement(
     update(table)
@@ -116,6 +131,7 @@ USE_CODE: Final = Statement(
         table.c.redirect_uri == bindparam("given_redirect_uri"),
         table.c.code_challenge == bindparam("given_challenge"),
         session_lives,
+        client_stands,
     )
     .values(
         code_used_at=bindparam("now"),
@@ -129,11 +145,14 @@ END: Final = Statement(delete(table).where(table.c.id == bindparam("grant_id")),
 END_OF_CLIENT: Final = Statement(
     delete(table).where(table.c.id == bindparam("grant_id"), table.c.client_id == bindparam("of_client")), str
 )
+END_IN_SESSION: Final = Statement(
+    delete(table).where(table.c.session_id == bindparam("of_session"), table.c.client_id == bindparam("of_client")), str
+)
 SWEEP: Final = Statement(delete(table).where(*some(table.c.id, table.c.expires_at <= bindparam("now"))), str)
 
 
 async def create(run: Runtime, session: Session, wanted: Wanted) -> str | None:
-    """Write the grant down and return its code, or None if the session has just ended."""
+    """Write the grant down and return its code, or None if the session has just ended or the client was removed."""
     now = run.now_us
     code = create_token()
     grant_id = create_id("gra", now)
@@ -142,7 +161,8 @@ async def create(run: Runtime, session: Session, wanted: Wanted) -> str | None:
         ADD,
         grant_id=grant_id,
         of_session=session.id,
-        client_id=wanted.client.id,
+        of_client=wanted.client.id,
+        of_settings=int(wanted.client.is_of_settings),
         scope=" ".join(wanted.scopes),
         redirect_uri=wanted.redirect_uri,
         nonce=wanted.nonce,
@@ -160,15 +180,16 @@ async def create(run: Runtime, session: Session, wanted: Wanted) -> str | None:
 
 
 async def covers(run: Runtime, session: Session, client: Client, scopes: tuple[str, ...]) -> bool:
-    """Whether the person agreed to this already: a living grant of this session holds as much."""
+    """Whether the person agreed to this already: a living grant of this session, which they were asked for, says so."""
     granted = await run.db.fetch_all(GRANTED, session_id=session.id, client_id=client.id, now=run.now_us)
-    return any(set(scopes) <= set(scope.split()) for scope in granted)
+    return any(client.wants_consent(uri) and set(scopes) <= set(scope.split()) for uri, scope in granted)
 
 
-async def use_code(tx: Transaction, run: Runtime, grant: Grant, **values: Any) -> bool:
-    """Use the code, once; return whether it was there to be used, and note that its session is."""
+async def use_code(tx: Transaction, run: Runtime, grant: Grant, client: Client, **values: Any) -> bool:
+    """Use the code, once, by this client; return whether it was there to be used, and note that its session is."""
     now = run.now_us
-    used = await tx.execute(USE_CODE, grant_id=grant.id, now=now, idle_since=idle_since(run), **values)
+    by = {"of_client": client.id, "of_settings": int(client.is_of_settings)}
+    used = await tx.execute(USE_CODE, grant_id=grant.id, now=now, idle_since=idle_since(run), **by, **values)
     if used:
         await tx.execute(sessions.TOUCH, session_id=grant.session_id, now=now)
     return bool(used)
@@ -187,13 +208,18 @@ async def revoke(run: Runtime, grant_id: str, client: Client) -> None:
     log.info("grant_revoked", grant_id=grant_id, client_id=client.id, changed=bool(ended))
 
 
+async def end_in_session(run: Runtime, session_id: str, client: Client) -> None:
+    """End what one client was given in a session, and with it every token that carries it; the session goes on."""
+    await run.db.write(END_IN_SESSION, of_session=session_id, of_client=client.id)
+
+
 def kept_until(run: Runtime, grant: Grant, client: Client) -> int:
     """Return how long a grant is kept once its code is used.
 
     To the end of its session where it can be refreshed or is what remembers the person's consent; else as long as its
     access token lives, or every sign-in would leave a row for months.
     """
-    if OFFLINE in grant.scopes or not client.first_party:
+    if OFFLINE in grant.scopes or client.wants_consent(grant.redirect_uri):
         return grant.session_expires_at
     lifetime = run.settings.access_token_lifetime_seconds * SECOND
     return min(run.now_us + lifetime + TOKEN_GRACE_US, grant.session_expires_at)

@@ -40,6 +40,7 @@ ROTATE: Final = Statement(
         table.c.refresh_hash == bindparam("old_hash"),
         table.c.expires_at > bindparam("now"),
         grants.session_lives,
+        grants.client_stands,
     )
     .values(
         refresh_hash=bindparam("new_hash"),
@@ -122,14 +123,20 @@ async def rotate(run: Runtime, token: RefreshToken, grant: Grant, client: Client
     following = next_of(run, token)
     if grant.refresh_hash == token.hash:
         email = token.open(grant.email or b"")
-        if await run.db.transact(_rotate, run, token, following, grant, following.seal(email)):
+        if await run.db.transact(_rotate, run, token, following, grant, client, following.seal(email)):
             return following, email
         return await _answer_older(run, following, await _find(run, token), client)  # another one was faster
     return await _answer_older(run, following, grant, client)
 
 
 async def _rotate(
-    tx: Transaction, run: Runtime, token: RefreshToken, following: RefreshToken, grant: Grant, sealed: bytes
+    tx: Transaction,
+    run: Runtime,
+    token: RefreshToken,
+    following: RefreshToken,
+    grant: Grant,
+    client: Client,
+    sealed: bytes,
 ) -> bool:
     now = run.now_us
     rotated = await tx.execute(
@@ -138,6 +145,8 @@ async def _rotate(
         old_hash=token.hash,
         new_hash=following.hash,
         sealed_email=sealed,
+        of_client=client.id,
+        of_settings=int(client.is_of_settings),
         now=now,
         idle_since=grants.idle_since(run),
     )

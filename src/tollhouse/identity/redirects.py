@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote
 
 from tollhouse.identity.errors import NextInvalid
 from tollhouse.settings import Settings
 
 DEFAULT: Final = "/account"
+AUTHORIZE_PATH: Final = "/oauth/authorize"
 LENGTH_MAX: Final = 2_000
 ADDRESS_LENGTH_MAX: Final = 254
 # Printable ASCII without what URL parsers read differently: no space, backslash, quotes, angle brackets or control.
 PLAIN: Final = re.compile(r"[!#$%&'()*+,\-./0-9:;=?@A-Z\[\]_a-z~]*")
+ENCODED_LETTER: Final = re.compile("%(?:2[DdEe]|3[0-9]|4[1-9A-Fa-f]|5[0-9AaFf]|6[1-9A-Fa-f]|7[0-9AaEe])")
 
 
 def parse(settings: Settings, wanted: object) -> str:
@@ -25,7 +27,7 @@ def parse(settings: Settings, wanted: object) -> str:
         return settings.url + DEFAULT
     if not isinstance(wanted, str) or len(wanted) > LENGTH_MAX or not PLAIN.fullmatch(wanted):
         raise NextInvalid
-    if has_dot_segments(wanted):
+    if has_dot_segments(wanted) or has_encoded_letters(wanted):
         raise NextInvalid
     if wanted.startswith("/") and not wanted.startswith("//"):
         return settings.url + wanted
@@ -37,9 +39,18 @@ def parse(settings: Settings, wanted: object) -> str:
 
 def has_dot_segments(url: str) -> bool:
     """Whether a browser would tidy the path up, and so ask for another one than is written here."""
-    path = re.split("[?#]", url.partition("://")[2] or url, maxsplit=1)[0].lower()
-    segments = path.replace("%2e", ".").split("/")[1:]
+    segments = _path_of(url).lower().replace("%2e", ".").split("/")[1:]
     return "." in segments or ".." in segments
+
+
+def has_encoded_letters(url: str) -> bool:
+    """Whether the path encodes what need not be (RFC 3986, 2.3), and so spells an address that it hides."""
+    return ENCODED_LETTER.search(_path_of(url)) is not None
+
+
+def _path_of(url: str) -> str:
+    """Return the path, with what stands before it."""
+    return re.split("[?#]", url, maxsplit=1)[0]
 
 
 def hinted_address(settings: Settings, wanted: str | None) -> str:
@@ -52,4 +63,4 @@ def hinted_address(settings: Settings, wanted: str | None) -> str:
 
 def begins_elsewhere(settings: Settings, url: str) -> bool:
     """Whether a sign-in was begun by an OIDC client, whose browser alone can finish it."""
-    return url.startswith(f"{settings.url}/oauth/authorize?")
+    return unquote(_path_of(url)).rstrip("/") == settings.url + AUTHORIZE_PATH  # as our server would read it

@@ -114,7 +114,8 @@ class Edge:
         sent = Sent(send, [(b"x-request-id", request_id_of(scope).encode()), NOSNIFF, *cors])
         if scope["method"] == "HEAD":
             # Mail scanners ask so; the framework's routes know GET only, and a 405 would mark a good link as dead.
-            scope, sent.without_body = {**scope, "method": "GET"}, True
+            asked: Scope = {**scope, "method": "GET", "tollhouse.head": True}
+            scope, sent.without_body = asked, True
         try:
             reply = self._refuse(scope, headers)
             bounded = BoundedBody(receive, self._body_bytes_max(scope))

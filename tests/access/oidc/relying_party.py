@@ -24,6 +24,7 @@ WEB_SECRET = "the-web-app-keeps-this-one-to-itself-1"
 OTHER_SECRET = "the-other-app-keeps-this-to-itself-22"
 NAVIGATION = {"accept": "text/html", "sec-fetch-site": "cross-site", "sec-fetch-dest": "document"}
 NAVIGATION |= {"referer": "https://app.example.com/"}
+OURS = {"accept": "text/html", "sec-fetch-site": "same-origin", "origin": URL}
 
 
 def client(**given: Any) -> ClientSettings:
@@ -70,6 +71,7 @@ class App:
     id: str = "web"
     secret: str | None = WEB_SECRET
     redirect_uri: str = CALLBACK
+    asks: bool = False  # the person is asked, once in each session
     verifier: str = field(default_factory=lambda: secrets.token_urlsafe(48))
     state: str = field(default_factory=lambda: secrets.token_urlsafe(16))
 
@@ -93,7 +95,10 @@ class App:
 
     async def code(self, browser: Any, **other: Any) -> str:
         """The code that a signed-in browser brings back."""
-        found = answer_of(await self.authorize(browser, **other))
+        reply = await self.authorize(browser, **other)
+        if self.asks and "consent_session" in fields_of(reply):
+            reply = await browser.post("/oauth/authorize", data={**fields_of(reply), "consent": "yes"}, headers=OURS)
+        found = answer_of(reply)
         assert "code" in found, found
         assert found["state"] == self.state
         assert found["iss"] == URL
@@ -133,8 +138,8 @@ class App:
 
 
 def phone(kit: TestKit) -> App:
-    """A client without a secret."""
-    return App(kit, "phone", None, "http://127.0.0.1:7777/back")
+    """A client without a secret, at an address that any program of the machine could take: so people are asked."""
+    return App(kit, "phone", None, "http://127.0.0.1:7777/back", asks=True)
 
 
 def stranger(kit: TestKit) -> App:
@@ -176,6 +181,11 @@ def fields_of(reply: httpx.Response) -> dict[str, str]:
 def claims_of(token: str) -> dict[str, Any]:
     """What a token says, unchecked."""
     return json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+
+
+def header_of(token: str) -> dict[str, Any]:
+    """What a token's header says."""
+    return json.loads(base64.urlsafe_b64decode(token.partition(".")[0] + "=="))
 
 
 def next_of(reply: httpx.Response) -> str:

@@ -56,7 +56,6 @@ def raw(text: str) -> str:
         basic("web", OTHER_SECRET),
         basic("nobody", WEB_SECRET),
         basic("phone", WEB_SECRET),
-        basic("phone", ""),
         raw("web"),
         raw(f"web:{WEB_SECRET}%ff"),
         "Basic !!!",
@@ -101,11 +100,17 @@ async def test_two_ways_at_once_are_refused(kit: TestKit, form: dict[str, str]) 
 
 async def test_a_public_client_only_says_who_it_is(kit: TestKit) -> None:
     app = phone(kit)
-    code = await app.code(await kit.sign_in("alice@example.com"))
+    alice = await kit.sign_in("alice@example.com")
+    code = await app.code(alice)
     app.secret = OTHER_SECRET
     assert (await app.redeem(code)).status_code == 401
+    fields = {"grant_type": "authorization_code", "code": code, "redirect_uri": app.redirect_uri}
+    fields["code_verifier"] = app.verifier
+    for each in ({"header": basic("phone", OTHER_SECRET)}, {"client_id": "phone", "client_secret": OTHER_SECRET}):
+        assert (await post(kit, fields, **each)).status_code == 401
+    assert (await post(kit, fields, header=basic("phone", ""))).status_code == 200, "an empty one is none"
     app.secret = None
-    assert (await app.redeem(code)).status_code == 200
+    assert (await app.redeem(await app.code(alice))).status_code == 200
 
 
 async def test_secrets_are_in_no_log(kit: TestKit, app: App, form: dict[str, str], capsys: Any) -> None:

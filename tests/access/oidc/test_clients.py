@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.access.oidc.relying_party import CALLBACK, CLIENTS, App, basic, client
+from tests.access.oidc.relying_party import CALLBACK, CLIENTS, App, answer_of, basic, client
 from tests.hostile.test_redirects import origin_as_a_browser_reads
+from tests.identity.rows import rows_of
+from tests.support.databases import PostgresDatabases
 from tests.support.testdata import require_testdata
-from tollhouse.access import clients, grants
-from tollhouse.access.clients import redirect_uri_problem
+from tollhouse.access import clients, grants, tables
 from tollhouse.access.oidc import parameters
 from tollhouse.access.oidc.client_authentication import parse_basic
 from tollhouse.access.oidc.errors import InvalidClient, OAuthError
+from tollhouse.access.redirect_uris import redirect_uri_problem
 from tollhouse.errors import SettingsError
 from tollhouse.identity.sessions import Session
 from tollhouse.testing import TestKit, make_settings
@@ -25,7 +32,14 @@ from tollhouse.testing import TestKit, make_settings
 DATA = require_testdata("security", "redirect")
 WHATWG: list[dict[str, Any]] = json.loads((DATA / "whatwg_urltestdata.json").read_text(encoding="utf-8"))["cases"]
 PAYLOADS: list[str] = json.loads((DATA / "open_redirect_payloads.json").read_text(encoding="utf-8"))["cases"]
-GOOD = {"id": "web", "name": "Web", "secret": "s" * 32, "redirect_uris": (CALLBACK,)}
+SECRET = "h7Kq2xVb9Lm4Rt6Zp1Ws8Yd3Nf5Gj0Ac"
+GOOD = {"id": "web", "name": "Web", "secret": SECRET, "redirect_uris": (CALLBACK,)}
+WAITING = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+FROM_THE_GUIDES = (
+    "put-32-or-more-random-characters-here",
+    "at least 32 random characters, such as of openssl rand -base64 32",
+    "for-development-on-this-machine-only",
+)
 
 
 @pytest.mark.parametrize(
@@ -40,6 +54,16 @@ GOOD = {"id": "web", "name": "Web", "secret": "s" * 32, "redirect_uris": (CALLBA
         ({"scopes": ("two words",)}, "two words"),
         ({"scopes": ("notes:read",), "first_party": False}, "somebody else's"),
         ({"secret": None, "refresh_grace_seconds": 5}, "public client"),
+        ({"redirect_uris": ("com.example.notes:/callback",)}, "scheme of its own"),
+        ({"redirect_uris": ("notes://callback",)}, "scheme of its own"),
+        ({"redirect_uris": (CALLBACK + "?code=x",)}, "`code`"),
+        ({"redirect_uris": (CALLBACK + "?a=b&%73tate=",)}, "`state`"),
+        ({"redirect_uris": (CALLBACK + "?iss",)}, "`iss`"),
+        ({"redirect_uris": (CALLBACK + "?error_description=x",)}, "`error_description`"),
+        ({"sign_out_uris": ("https://app.example.com/?state=x",)}, "`state`"),
+        ({"secret": "s" * 40}, "guessable"),
+        ({"secret": "Change-Me-0123456789-abcdefghijklmnop"}, "guessable"),
+        *(({"secret": secret}, "guessable") for secret in FROM_THE_GUIDES),
     ],
     ids=str,
 )
@@ -50,6 +74,14 @@ def test_a_client_that_is_not_safe_stops_the_boot_and_is_named(wrong: dict[str, 
     assert problem.startswith("TOLLHOUSE_CLIENTS (web): ")
     assert says in problem
     assert "hush" not in problem
+    assert str(wrong.get("secret")) not in problem
+
+
+def test_on_one_s_own_machine_the_secret_of_an_example_will_do() -> None:
+    given = tuple(client(**{**GOOD, "id": f"c{number}", "secret": each}) for number, each in enumerate(FROM_THE_GUIDES))
+    assert make_settings(clients=given, mode="dev").clients == given
+    with pytest.raises(SettingsError):
+        make_settings(clients=given)
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
@@ -89,17 +121,65 @@ async def test_of_the_database_or_of_the_settings_makes_no_difference(kit: TestK
     assert [each.id for each in await clients.list_of(kit.toll.run)] == [*(each.id for each in CLIENTS), added.id]
 
 
-async def test_a_removed_client_is_forgotten_within_seconds(kit: TestKit) -> None:
+async def test_a_removed_client_is_granted_nothing_by_those_who_still_know_it(kit: TestKit) -> None:
+    """Another replica remembers it for some seconds; what it is given in them would last as long as the session."""
     added, secret = await clients.add(kit.toll.run, client(**{**GOOD, "secret": None}), public=False)
     app = App(kit, added.id, secret)
     alice = await kit.sign_in("alice@example.com")
-    token = (await app.tokens(alice, scope="openid offline_access"))["refresh_token"]
+    tokens = await app.tokens(alice, scope="openid offline_access")
+    code = await app.code(alice)
     assert await clients.remove(kit.toll.run, added.id)
     assert not await clients.remove(kit.toll.run, added.id)
-    assert (await app.refresh(token)).status_code == 400, "what it was granted is gone at once"
+    assert (await app.refresh(tokens["refresh_token"])).status_code == 400, "what it was granted is gone at once"
+    assert (await app.userinfo(tokens["access_token"])).status_code == 401
+    assert (await app.redeem(code)).status_code == 400
+    refused = await app.authorize(alice)
+    assert (refused.status_code, "location" in refused.headers) == (400, False)
+    assert "not known here" in refused.text
+    assert await rows_of(kit, tables.grants) == []
     kit.clock.advance(5)
-    assert (await app.refresh(token)).status_code == 401
+    assert (await app.refresh(tokens["refresh_token"])).status_code == 401
     assert (await app.authorize(alice)).status_code == 400
+
+
+@pytest.fixture
+async def postgres_kit(postgres_databases: PostgresDatabases, tmp_path: Path) -> AsyncIterator[TestKit]:
+    """A provider on PostgreSQL, where two transactions can be under way at once."""
+    async with postgres_databases.migrated(tmp_path) as url, TestKit(database_url=url, clients=CLIENTS) as kit:
+        yield kit
+
+
+@asynccontextmanager
+async def deleting(kit: TestKit, table: str, row_id: str) -> AsyncIterator[None]:
+    """Another transaction that deletes a row, and commits once somebody waits for it."""
+    other = await asyncpg.connect(kit.toll.settings.database_url)
+    transaction = other.transaction()
+    await transaction.start()
+    await other.execute(f"DELETE FROM {table} WHERE id = $1", row_id)
+    yield
+    async with asyncio.timeout(10):
+        while not await other.fetchval(WAITING):  # noqa: ASYNC110 (what is awaited is the database's doing)
+            await asyncio.sleep(0.02)
+    await transaction.commit()
+    await other.close()
+
+
+async def test_a_session_that_ends_at_the_same_moment_is_granted_nothing(postgres_kit: TestKit) -> None:
+    app = App(postgres_kit)
+    alice = await postgres_kit.sign_in("alice@example.com")
+    async with deleting(postgres_kit, "tollhouse_sessions", alice.session_id):
+        asking = asyncio.create_task(app.authorize(alice))
+    assert answer_of(await asking)["error"] == "login_required"
+
+
+async def test_a_client_that_is_removed_at_the_same_moment_is_granted_nothing(postgres_kit: TestKit) -> None:
+    added, secret = await clients.add(postgres_kit.toll.run, client(**{**GOOD, "secret": None}), public=False)
+    app = App(postgres_kit, added.id, secret)
+    alice = await postgres_kit.sign_in("alice@example.com")
+    async with deleting(postgres_kit, "tollhouse_clients", added.id):
+        asking = asyncio.create_task(app.authorize(alice))
+    assert (await asking).status_code == 400
+    assert await rows_of(postgres_kit, tables.grants) == []
 
 
 async def test_a_session_that_ended_meanwhile_is_granted_nothing(kit: TestKit, app: App) -> None:

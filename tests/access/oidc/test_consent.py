@@ -8,6 +8,7 @@ import pytest
 
 from tests.access.oidc.relying_party import (
     NAVIGATION,
+    OURS,
     URL,
     App,
     answer_of,
@@ -21,7 +22,6 @@ from tests.identity.rows import rows_of
 from tollhouse.access import tables
 from tollhouse.testing import SignedInClient, TestKit
 
-OURS = {"accept": "text/html", "sec-fetch-site": "same-origin", "origin": URL}
 SCOPE = "openid email offline_access profile"
 
 
@@ -104,6 +104,29 @@ async def test_silently_nobody_is_asked(calendar: App, alice: SignedInClient) ->
     assert answer_of(await calendar.authorize(alice, prompt="none"))["error"] == "consent_required"
 
 
+async def test_nobody_learns_silently_who_is_signed_in_before_they_agree(
+    kit: TestKit, app: App, calendar: App, alice: SignedInClient
+) -> None:
+    hints = {True: (await app.tokens(alice))["id_token"]}
+    hints[False] = (await app.tokens(await kit.sign_in("bob@example.com")))["id_token"]
+    guesses: list[dict[str, Any]] = [{"max_age": 0}, {"id_token_hint": "x.y.z"}]
+    for right in (True, False):
+        guesses.append({"login_hint": "alice@example.com" if right else "bob@example.com"})
+        guesses.append({"id_token_hint": hints[right]})
+        for after in (0, 1, None):
+            user_id = alice.user_id if right else "usr_0"
+            guesses.append({"expected_user": user_id, "signed_in_after": after})
+    for guess in guesses:
+        assert answer_of(await calendar.authorize(alice, prompt="none", **guess))["error"] == "consent_required", guess
+    assert answer_of(await calendar.authorize(kit.new_browser(), prompt="none"))["error"] == "login_required"
+
+
+async def test_whom_a_sign_in_was_for_is_ours_to_say_after_it(app: App, alice: SignedInClient) -> None:
+    assert "code" in answer_of(await app.authorize(alice, prompt="none", expected_user="usr_0"))
+    wrong = await app.authorize(alice, prompt="none", expected_user="usr_0", signed_in_after=0)
+    assert answer_of(wrong)["error"] == "login_required"
+
+
 async def test_an_app_of_ours_asks_only_when_it_wants_to(kit: TestKit, app: App, alice: SignedInClient) -> None:
     page = await app.authorize(alice, prompt="consent")
     assert "Allow Harbour Notes?" in page.text
@@ -150,6 +173,13 @@ async def test_the_answer_counts_for_whoever_saw_the_question(
     form.pop("consent_session")
     assert "consent_session" in fields_of(await bob.post("/oauth/authorize", data=form, headers=OURS))
     assert await rows_of(kit, tables.grants) == []
+
+
+async def test_a_request_that_was_read_can_be_agreed_to(calendar: App, alice: SignedInClient) -> None:
+    more: dict[str, Any] = {f"x{number}": number for number in range(40 - len(calendar.parameters()))}
+    assert "code" in answer_of(await agree(calendar, alice, **more))
+    too_many = await calendar.authorize(alice, **more, one="more")
+    assert (too_many.status_code, "location" in too_many.headers) == (400, False)
 
 
 async def test_a_changed_form_is_read_as_any_request(kit: TestKit, calendar: App, alice: SignedInClient) -> None:

@@ -24,7 +24,11 @@ AT_ONCE: list[dict[str, str]] = [
     {"sec-fetch-site": "same-origin", "sec-fetch-dest": "document"},
     {"referer": APP + "/"},
     {"referer": URL + "/auth/sign-in"},
-    {},
+]
+ASKING: list[dict[str, str]] = [
+    {"sec-fetch-site": "none", "sec-fetch-dest": "document"},
+    {"sec-fetch-site": "none", "sec-fetch-dest": "document", "referer": APP + "/"},
+    {},  # an old browser may have been told by a stranger's page not to say where it comes from
 ]
 BY_HAND: list[dict[str, str]] = [
     {"sec-fetch-site": "cross-site", "sec-fetch-dest": "document"},
@@ -65,10 +69,13 @@ async def test_the_app_s_own_field_is_enough(kit: TestKit, app: App, headers: di
     assert "code" in answer_of(await browser.get(entered.headers["location"], headers=NAVIGATION))
 
 
-async def test_typed_or_out_of_another_program_the_link_asks_first(kit: TestKit, app: App) -> None:
+@pytest.mark.parametrize("headers", ASKING, ids=str)
+async def test_where_nobody_says_who_led_there_the_link_asks_first(
+    kit: TestKit, app: App, headers: dict[str, str]
+) -> None:
     """Somebody may have mailed the address with a login_hint of his own, and the link after it."""
     browser = kit.new_browser()
-    sent = await ask(app, browser, {"sec-fetch-site": "none", "sec-fetch-dest": "document"})
+    sent = await ask(app, browser, headers)
     assert sent.headers["location"] == CHECK
     mail = await kit.mail_to("alice@example.com")
     seen = (await browser.post("/auth/callback/preview", json={"token": token_of(mail)})).json()
@@ -100,6 +107,14 @@ async def test_anywhere_else_it_takes_the_person(kit: TestKit, app: App, headers
     assert not browser.cookies
     page = await browser.get(sent.headers["location"], headers={"accept": "text/html"})
     assert 'value="Alice@Example.com"' in page.text
+
+
+async def test_a_robot_that_looks_at_a_link_sends_nothing(kit: TestKit, app: App) -> None:
+    for headers in (*AT_ONCE, *ASKING):
+        asked = app.parameters(login_hint="alice@example.com")
+        reply = await kit.new_browser().head("/oauth/authorize", params=asked, headers=headers)
+        assert "login_hint" in next_of(reply)
+    assert await rows_of(kit, magic_links) == []
 
 
 @pytest.mark.parametrize("hint", ["not an address", "alice@example.com,bob@example.com", "<script>alert(1)</script>"])

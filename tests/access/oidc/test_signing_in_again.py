@@ -7,8 +7,17 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
-from tests.access.oidc.relying_party import NAVIGATION, URL, App, answer_of, claims_of, next_of, sign_in_and_follow
-from tollhouse.clock import DAY
+from tests.access.oidc.relying_party import (
+    NAVIGATION,
+    URL,
+    App,
+    answer_of,
+    claims_of,
+    header_of,
+    next_of,
+    sign_in_and_follow,
+)
+from tollhouse.clock import DAY, HOUR, SECOND
 from tollhouse.testing import SignedInClient, TestKit
 
 
@@ -103,6 +112,37 @@ async def test_a_hint_that_proves_nothing_is_no_silent_way_in(
     hint = {"garbage": "x.y.z", "access token": tokens["access_token"], "altered": altered}[kind]
     assert answer_of(await app.authorize(alice, prompt="none", id_token_hint=hint))["error"] == "login_required"
     assert "code" in answer_of(await app.authorize(alice, id_token_hint=hint))
+
+
+@pytest.mark.parametrize("compromised", [True, False], ids=["compromised", "rotated"])
+async def test_a_hint_whose_key_is_gone_still_names_who_it_must_be(
+    kit: TestKit, app: App, alice: SignedInClient, compromised: bool
+) -> None:
+    hint = (await app.tokens(alice))["id_token"]
+    bob = await kit.sign_in("bob@example.com")
+    keys = kit.toll.access.keys
+    await keys.rotate(compromised=compromised)
+    if not compromised:
+        kit.clock.advance(3 * HOUR / SECOND + 60)
+        await keys.keep()
+        await keys.refresh()
+    assert keys.peek(header_of(hint)["kid"], "RS256") is None
+    assert "code" in answer_of(await app.authorize(alice, prompt="none", id_token_hint=hint))
+    assert answer_of(await app.authorize(bob, prompt="none", id_token_hint=hint))["error"] == "login_required"
+
+
+async def test_a_forged_hint_gets_nothing_that_none_would_not(kit: TestKit, app: App, alice: SignedInClient) -> None:
+    head, payload, _ = (await app.tokens(alice))["id_token"].split(".")
+    bob = await kit.sign_in("bob@example.com")
+    for browser in (alice, bob):
+        told = answer_of(await app.authorize(browser, prompt="none", id_token_hint=f"{head}.{payload}.AAAA"))
+        assert ("code" in told) is (browser is alice)
+    assert (
+        answer_of(await app.authorize(kit.new_browser(), prompt="none", id_token_hint=f"{head}.{payload}.AAAA"))[
+            "error"
+        ]
+        == "login_required"
+    )
 
 
 async def test_what_was_settled_is_not_asked_again(app: App, alice: SignedInClient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -19,7 +20,7 @@ from tollhouse.access.oidc.authorization_requests import (
     said_again,
     state_of,
 )
-from tollhouse.access.oidc.errors import AccessDenied, ConsentRequired, LoginRequired, OAuthError
+from tollhouse.access.oidc.errors import AccessDenied, ClientUnknown, ConsentRequired, LoginRequired, OAuthError
 from tollhouse.access.oidc.parameters import Parameters
 from tollhouse.access.oidc.returning import Return
 from tollhouse.access.oidc.sign_in_ways import hinted_address, lead_to_sign_in
@@ -27,6 +28,8 @@ from tollhouse.identity import sessions
 from tollhouse.identity.sessions import Session
 from tollhouse.identity.web import web_of
 from tollhouse.pages.replies import Reply
+
+ENDED: Final = "The session has just ended."
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,8 @@ async def answer(
 ) -> Response:
     """Return the way on from an authorization request (OpenID Connect Core, 3.1.2).
 
-    Raises `ClientUnknown` and `RedirectUriInvalid`; every later error goes back to the client.
+    Raises `ClientUnknown`, `RedirectUriInvalid`, and `OAuthError` for a state that cannot be echoed; every later error
+    goes back to the client.
     """
     client, redirect_uri = await find_target(access.clients, parameters)
     way_back = Return(client, redirect_uri, state_of(parameters))
@@ -57,26 +61,31 @@ async def _answer(
     request: Request, access: Access, asked: AuthorizationRequest, way_back: Return, consent: Consent | None
 ) -> Response:
     session = await sessions.find(access.run, web_of(request).session_secret_of(request))
-    expected_user = await _expected_user(access, asked)
+    # First, or by guessing in a hint an app that nobody agreed to could learn silently who is signed in.
+    if asked.is_silent and session is not None and not await _is_agreed(access, asked, session, consent):
+        raise ConsentRequired
+    expected_user = _expected_user(access, asked)
     if session is None or not _will_do(asked, session, expected_user, now_us=access.run.now_us):
         if asked.is_silent:
             raise LoginRequired
         return await lead_to_sign_in(request, asked, session, expected_user=expected_user)
-    if not await _is_agreed(access, asked, session, consent):
-        if asked.is_silent:
-            raise ConsentRequired
+    if not asked.is_silent and not await _is_agreed(access, asked, session, consent):
         return _ask_for_consent(request, asked, session)
     code = await grants.create(access.run, session, asked.wanted)
     if code is None:
-        raise LoginRequired("The session has just ended.")
+        raise ClientUnknown if await access.clients.is_gone(asked.wanted.client) else LoginRequired(ENDED)
     return way_back.with_code(request, code)
 
 
-async def _expected_user(access: Access, asked: AuthorizationRequest) -> str | None:
-    """Return the user whom the `id_token_hint` names; raise `LoginRequired` for a silent one that proves nothing."""
+def _expected_user(access: Access, asked: AuthorizationRequest) -> str | None:
+    """Return the user whom the `id_token_hint` names; raise `LoginRequired` for a silent one that names nobody.
+
+    It is read unproved, so that a key that is gone locks nobody out: a hint only narrows for whom there is a code, and
+    a forged one gets its client less than none at all.
+    """
     if asked.id_token_hint is None:
         return asked.expected_user
-    claims = await own_tokens.read_id_token(access, asked.id_token_hint)
+    claims = own_tokens.claimed_by_id_token(access, asked.id_token_hint)
     if claims is None and asked.is_silent:
         raise LoginRequired("`id_token_hint` is not an ID token of ours.")
     return None if claims is None else str(claims.get("sub"))
@@ -111,7 +120,9 @@ async def _is_agreed(access: Access, asked: AuthorizationRequest, session: Sessi
     if "consent" in asked.prompts:
         return False
     client = asked.wanted.client
-    return client.first_party or await grants.covers(access.run, session, client, asked.wanted.scopes)
+    if not client.wants_consent(asked.wanted.redirect_uri):
+        return True
+    return await grants.covers(access.run, session, client, asked.wanted.scopes)
 
 
 def _ask_for_consent(request: Request, asked: AuthorizationRequest, session: Session) -> Reply:

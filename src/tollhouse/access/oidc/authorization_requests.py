@@ -19,8 +19,8 @@ from tollhouse.access.oidc.errors import (
     UnsupportedResponseType,
 )
 from tollhouse.access.oidc.parameters import Parameters
+from tollhouse.identity.redirects import AUTHORIZE_PATH
 
-AUTHORIZE_PATH: Final = "/oauth/authorize"
 STATE_LENGTH_MAX: Final = 1_000
 NONCE_LENGTH_MAX: Final = 255
 SCOPE_LENGTH_MAX: Final = 1_000
@@ -50,7 +50,7 @@ class AuthorizationRequest:
     login_hint: str | None
     id_token_hint: str | None
     signed_in_after: int | None  # ours, on the way back from a sign-in that this request asked for
-    expected_user: str | None  # ours likewise: whom the `id_token_hint` named
+    expected_user: str | None  # ours likewise, and heeded beside it alone: whom the `id_token_hint` named
 
     @property
     def is_silent(self) -> bool:
@@ -70,30 +70,36 @@ class AuthorizationRequest:
 async def find_target(clients: Clients, parameters: Parameters) -> tuple[Client, str]:
     """Return the client and where it wants the reply; until both are known nobody is sent anywhere.
 
-    Raises `ClientUnknown` and `RedirectUriInvalid`, which are shown here. Compared as text (RFC 9700, 2.1).
+    Raises `ClientUnknown` and `RedirectUriInvalid`, which are shown here.
     """
     client_id = parameters.once("client_id")
     client = None if client_id is None else await clients.find(client_id)
     if client is None:
         raise ClientUnknown
     redirect_uri = parameters.once("redirect_uri")
-    if redirect_uri not in client.redirect_uris:
+    if redirect_uri is None or not client.may_return_to(redirect_uri):
         raise RedirectUriInvalid
     return client, redirect_uri
 
 
 def state_of(parameters: Parameters) -> str | None:
-    """Return the state to echo, if it can be: also an error carries it."""
-    state = parameters.once("state")
-    return state if state is not None and len(state) <= STATE_LENGTH_MAX and VISIBLE.fullmatch(state) else None
+    """Return the state to echo, which also an error carries.
+
+    Raises `OAuthError`, to be shown here, for one that cannot be: without it the client could not tell which of its
+    requests the reply is to, and would take it for a forgery.
+    """
+    state = parameters.get("state")
+    if state != parameters.once("state"):
+        raise OAuthError("`state` is given twice.")
+    if state is not None and (len(state) > STATE_LENGTH_MAX or not VISIBLE.fullmatch(state)):
+        raise OAuthError(f"`state` is longer than {STATE_LENGTH_MAX} characters, or not visible ASCII.")
+    return state
 
 
 def parse(parameters: Parameters, client: Client, redirect_uri: str, *, now_us: int) -> AuthorizationRequest:
     """Return the request; raise `OAuthError` with its own code for what is not supported."""
     parameters.refuse_repeated()
     _check_kind(parameters)
-    if state_of(parameters) != parameters.get("state"):
-        raise OAuthError(f"`state` is longer than {STATE_LENGTH_MAX} characters, or not visible ASCII.")
     nonce = parameters.get("nonce")
     if nonce is not None and (len(nonce) > NONCE_LENGTH_MAX or not VISIBLE.fullmatch(nonce)):
         raise OAuthError(f"`nonce` is longer than {NONCE_LENGTH_MAX} characters, or not visible ASCII.")
@@ -110,7 +116,7 @@ def parse(parameters: Parameters, client: Client, redirect_uri: str, *, now_us: 
         login_hint=hint if hint is not None and len(hint) <= HINT_LENGTH_MAX else None,
         id_token_hint=parameters.get("id_token_hint"),
         signed_in_after=signed_in_after,
-        expected_user=parameters.get(EXPECTED_USER),
+        expected_user=None if signed_in_after is None else parameters.get(EXPECTED_USER),
     )
 
 

@@ -29,6 +29,7 @@ async def authenticate(clients: Clients, request: Request, parameters: Parameter
         refusal = InvalidClient
     else:
         client_id, secret = parse_basic(header)
+        secret = secret or None  # an empty one is as good as none (RFC 6749, 2.3.1)
         refusal = InvalidClientHeader
         if parameters.get("client_secret") is not None:
             raise OAuthError("The client authenticates in two ways: use one.")

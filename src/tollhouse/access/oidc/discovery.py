@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from tollhouse.access.clients import STANDARD_SCOPES
-from tollhouse.access.oidc.authorization_requests import AUTHORIZE_PATH, PROMPTS
+from tollhouse.access.oidc.authorization_requests import PROMPTS
 from tollhouse.access.signing_key import ID
+from tollhouse.identity.redirects import AUTHORIZE_PATH
 
 
 def document(url: str) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from tollhouse.access.oidc.errors import OAuthError
 from tollhouse.pages.bodies import media_type
 
 COUNT_MAX: Final = 40
+OWN_COUNT_MAX: Final = 2  # what our own forms add to a request that they send once more
 FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -37,10 +38,10 @@ class Parameters:
             raise OAuthError("A parameter is given twice.")
 
 
-def parse(text: bytes) -> Parameters:
+def parse(text: bytes, *, count_max: int = COUNT_MAX) -> Parameters:
     """Return the parameters of a query or a form; raise `OAuthError` for bytes that say none."""
     try:
-        pairs = parse_qsl(text.decode("ascii"), keep_blank_values=True, max_num_fields=COUNT_MAX, errors="strict")
+        pairs = parse_qsl(text.decode("ascii"), keep_blank_values=True, max_num_fields=count_max, errors="strict")
     except ValueError as error:
         raise OAuthError("The parameters cannot be read.") from error
     values: dict[str, str] = {}
@@ -62,7 +63,7 @@ async def of_form(request: Request) -> Parameters:
     body = await request.body()
     if body and media_type(request) != FORM:
         raise OAuthError(f"Send {FORM}.")
-    return parse(body)
+    return parse(body, count_max=COUNT_MAX + OWN_COUNT_MAX)
 
 
 async def of_request(request: Request) -> Parameters:

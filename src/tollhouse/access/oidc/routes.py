@@ -14,12 +14,12 @@ from tollhouse.access.dependencies import BEARER
 from tollhouse.access.errors import NotAuthenticated, ScopeMissing, TokenExpired, TokenInvalid, TokenRevoked
 from tollhouse.access.oidc import discovery, models, parameters, revocation, signing_out, token_exchange
 from tollhouse.access.oidc.authorization import Consent, answer
-from tollhouse.access.oidc.authorization_requests import AUTHORIZE_PATH
 from tollhouse.access.oidc.client_authentication import authenticate
 from tollhouse.access.oidc.errors import OAuthError
 from tollhouse.access.oidc.parameters import Parameters
 from tollhouse.access.oidc.returning import go_back
 from tollhouse.identity import sessions
+from tollhouse.identity.redirects import AUTHORIZE_PATH
 from tollhouse.identity.web import web_of
 from tollhouse.pages import csrf
 from tollhouse.pages.edge import CrossSiteRequest
@@ -27,6 +27,7 @@ from tollhouse.pages.replies import JSON, Reply, encode, headers_of, redirect, r
 from tollhouse.pages.routing import PlainRoute, problems
 
 router: Final = APIRouter(route_class=PlainRoute, tags=["OpenID Connect"])
+SIGN_OUT_PATH: Final = "/oauth/sign-out"
 DISCOVERY_SECONDS: Final = 300
 URL_LENGTH_MAX: Final = 8_000
 PRAGMA: Final = (b"pragma", b"no-cache")  # RFC 6749, 5.1
@@ -58,16 +59,12 @@ async def authorize(request: Request) -> Response:
 
 @router.post(AUTHORIZE_PATH, include_in_schema=False)
 async def authorize_by_form(request: Request) -> Response:
-    """Take the answer of the consent page; a client's own post goes on as a GET, which brings the session's cookie."""
+    """Take the answer of the consent page; a client's own post goes on as a GET."""
     given = await parameters.of_form(request)
     values = dict(given.values)
     agreed, session_id = values.pop("consent", None), values.pop("consent_session", None)
     if agreed is None:
-        given.refuse_repeated()
-        query = urlencode(values)
-        if len(query) > URL_LENGTH_MAX:
-            raise OAuthError("The request is too long.")
-        return redirect(f"{web_of(request).settings.url}{AUTHORIZE_PATH}?{query}")
+        return go_on_as_get(request, AUTHORIZE_PATH, Parameters(values, given.repeated))
     require_own_page(request)
     consent = Consent(session_id, agreed == "yes")
     return await answer(request, access_of(request), Parameters(values, given.repeated), consent=consent)
@@ -126,27 +123,49 @@ async def show_userinfo(request: Request) -> Response:
     return reply_json({"sub": caller.user_id, **known})
 
 
-@router.get("/oauth/sign-out", summary="Sign out for a client", status_code=303, response_class=Response)
-@router.post("/oauth/sign-out", include_in_schema=False)
+@router.get(SIGN_OUT_PATH, summary="Sign out for a client", status_code=303, response_class=Response)
 async def sign_out(request: Request) -> Response:
-    """End the session because a client proves that it began one, or because the person confirms it."""
+    """End the session because a client of ours proves that it began it, or ask the person first."""
+    return await _sign_out(request, parameters.of_query(request), confirmed=False)
+
+
+@router.post(SIGN_OUT_PATH, include_in_schema=False)
+async def sign_out_by_form(request: Request) -> Response:
+    """Take the answer of the page that asks; a client's own post goes on as a GET."""
+    given = await parameters.of_form(request)
+    if given.get("confirm") != "yes":
+        return go_on_as_get(request, SIGN_OUT_PATH, given)
+    require_own_page(request)
+    return await _sign_out(request, given, confirmed=True)
+
+
+async def _sign_out(request: Request, given: Parameters, *, confirmed: bool) -> Response:
     access, web = access_of(request), web_of(request)
-    given = await parameters.of_request(request)
     asked = await signing_out.parse(access, given)
     session = await sessions.find(access.run, web.session_secret_of(request))
-    confirmed = request.method == "POST" and given.get("confirm") == "yes"
-    if confirmed:
-        require_own_page(request)
-    if session is not None and not confirmed and not signing_out.is_proved(asked, session):
+    ends = signing_out.what_ends(asked, session, confirmed=confirmed)
+    if session is not None and ends == "unsaid":
         name = asked.client.name if asked.client else None
-        fields = {field: value for field, value in given.values.items() if field != "id_token_hint"}
-        return web.page("confirm_sign_out.html", email=session.email, client_name=name, fields=fields)
-    await signing_out.end(access, asked, session)
+        return web.page("confirm_sign_out.html", email=session.email, client_name=name, fields=asked.said_again)
+    await signing_out.end(access, asked, session, ends)
     back = redirect(web.settings.url + "/auth/signed-out")
     if asked.return_url is not None and asked.client is not None:
         back = go_back(request, asked.return_url, name=asked.client.name)
-    back.raw_headers.append(web.session_cookie.clear())
+    if ends == "session":  # else the cookie is another session's, or did not come with this request
+        back.raw_headers.append(web.session_cookie.clear())
     return back
+
+
+def go_on_as_get(request: Request, path: str, given: Parameters) -> Reply:
+    """Return the way on from another site's post, which brings no cookie, to a GET, which does.
+
+    Raises `OAuthError` for what an address cannot hold, or holds twice.
+    """
+    given.refuse_repeated()
+    query = urlencode(given.values)
+    if len(query) > URL_LENGTH_MAX:
+        raise OAuthError("The request is too long.")
+    return redirect(f"{web_of(request).settings.url}{path}?{query}")
 
 
 def require_own_page(request: Request) -> None:

@@ -55,22 +55,25 @@ def mailing_of(request: Request, web: Web) -> Mailing:
 
     A link on a stranger's page could name the stranger's own address (so that a later click signs its reader in as him)
     or anybody's (to flood a mailbox): then it takes a person at our form. A navigation that no page began may have come
-    out of a mail or a chat: the mail goes out, but its link asks before it signs in.
+    out of a mail or a chat, and of one that an old browser says nothing about nobody knows: the mail goes out, but its
+    link asks before it signs in.
     """
     headers = request.headers
+    if "tollhouse.head" in request.scope:  # a robot that wants to know what a link is
+        return "by_hand"
     if any("prefetch" in headers.get(name, "") or "prerender" in headers.get(name, "") for name in PREFETCHING):
         return "by_hand"
     if headers.get("sec-fetch-dest", "document") != "document":
         return "by_hand"
     site, referer = headers.get("sec-fetch-site"), headers.get("referer")
-    if site == "none":
+    if site == "none" or (site is None and referer is None):
         return "asking"
     is_known = referer is not None and is_of_known_origin(referer, web)
     is_ours = {
         "same-origin": True,
         "same-site": True,
         "cross-site": is_known,
-        None: is_known or referer is None,  # an older browser, which still says where it came from
+        None: is_known,  # an older browser, which says where it came from unless the page there forbids it
     }
     return "at_once" if is_ours.get(site, False) else "by_hand"
 

@@ -50,7 +50,7 @@ async def _by_code(access: Access, client: Client, parameters: Parameters) -> Ma
             grants.use_code,
             run,
             grant,
-            of_client=client.id,
+            client,
             given_redirect_uri=redirect_uri,
             given_challenge=challenge_of(verifier),
             sealed_email=first.seal(email) if first else None,
