@@ -282,7 +282,7 @@ async def test_a_second_link_in_the_same_tab_is_taken(page: Page, door: Door) ->
 async def test_going_back_never_posts_twice(page: Page, door: Door) -> None:
     await page.goto(f"{door.url}/page/signed_out")
     await open_link(page, door)
-    await page.wait_for_url("**/landed", wait_until="commit")
+    await page.wait_for_url("**/landed")
     await page.go_back()
     await page.wait_for_url("**/account", wait_until="commit")
     assert len(door.stub.posted) == 1
