@@ -5,7 +5,7 @@ SHELL := bash
 BIN := .venv/bin
 PYTHON ?=
 ARGS ?=
-WORKERS ?= 2
+WORKERS ?= 3
 
 .PHONY: help environment setup dev test test-fast test-deep check format bench lock outdated clean
 
