@@ -33,6 +33,8 @@ from tollhouse.access.issuers import Issuer
 from tollhouse.access.jwks import LIMITS, WAIT_SECONDS_MAX, JwksClient
 from tollhouse.outbound import Outbound, OutboundLimits
 
+pytestmark = pytest.mark.slow  # many, one after the other
+
 HURRIED = OutboundLimits(total_seconds=0.8, connect_seconds=0.8, body_bytes_max=LIMITS.body_bytes_max)
 SLOW = (dribble, say_nothing)
 SOCKET_BUFFERS_BYTES_MAX = 16_000_000  # what the kernel takes from a server though nobody reads it

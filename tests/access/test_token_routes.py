@@ -142,6 +142,7 @@ async def test_a_token_that_nobody_remembers_is_refused_as_soon_as_its_session_h
     assert (await kit.new_browser().get("/notes", headers=bearer(token))).json()["code"] == "token_revoked"
 
 
+@pytest.mark.slow
 async def test_keys_rotated_in_the_middle_of_load_fail_nobody(migrated_database_url: str) -> None:
     """Tokens live an hour here, so that those made before the clock is turned are alive after."""
     app, toll = make_app(access_token_lifetime_seconds=3600)
@@ -176,6 +177,7 @@ async def told_within_five_seconds(client: SignedInClient, headers: dict[str, st
     return None
 
 
+@pytest.mark.slow
 async def test_a_compromised_key_s_tokens_are_refused_within_five_seconds(kit: TestKit) -> None:
     alice = await kit.sign_in("alice@example.com")
     headers = bearer(await token_of(alice))

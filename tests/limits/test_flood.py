@@ -142,6 +142,7 @@ async def test_people_still_get_their_mail_when_valkey_dies(migrated_database_ur
         assert int(refused.headers["retry-after"]) >= 1
 
 
+@pytest.mark.slow
 async def test_a_wall_clock_set_back_closes_no_window(monkeypatch: pytest.MonkeyPatch) -> None:
     flood = Flood()
     await flood.per_second("asked", "somebody", 1)

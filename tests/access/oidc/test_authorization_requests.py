@@ -15,6 +15,8 @@ from tests.support.testdata import require_testdata
 from tollhouse.access import tables
 from tollhouse.testing import TestKit
 
+pytestmark = pytest.mark.slow  # many, one after the other
+
 PAYLOADS = json.loads(
     (require_testdata("security", "redirect") / "open_redirect_payloads.json").read_text(encoding="utf-8")
 )["cases"]
