@@ -5,7 +5,8 @@ SHELL := bash
 BIN := .venv/bin
 PYTHON ?=
 ARGS ?=
-WORKERS ?= 3
+WORKERS ?= 2
+FAST_WORKERS ?= 3
 
 .PHONY: help environment setup dev test test-fast test-deep check format bench lock outdated clean
 
@@ -27,7 +28,7 @@ test: setup ## run all tests but the deep ones, and hold branch coverage where m
 	@$(if $(ARGS),echo "A part of the tests was asked for: branch coverage is not judged.",$(BIN)/python tools/coverage_gate.py)
 
 test-fast: environment ## run what takes no browser, no PostgreSQL and no patience, in under a minute
-	$(BIN)/pytest -m "not deep and not browser and not slow" -k "not postgres" -n $(WORKERS) --dist worksteal $(ARGS)
+	$(BIN)/pytest -m "not deep and not browser and not slow" -k "not postgres" -n $(FAST_WORKERS) --dist worksteal $(ARGS)
 
 test-deep: setup ## run everything, with 200 seeds
 	TOLLHOUSE_TEST_SEEDS=$${TOLLHOUSE_TEST_SEEDS:-200} $(BIN)/pytest -n $(WORKERS) --dist worksteal $(ARGS)
