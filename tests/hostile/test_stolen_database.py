@@ -17,7 +17,7 @@ from tollhouse.mail.message import Mail
 from tollhouse.mail.transport import MemoryTransport
 from tollhouse.signing.tokens import CODE_DIGITS, parse_token
 
-SIGN_INS = 50
+SIGN_INS = 100
 PENDING = 10
 PLAUSIBLE = re.compile(rb"[A-Za-z0-9_+/=-]{16,200}")
 
@@ -38,7 +38,7 @@ class Wavering(MemoryTransport):
 
 
 async def use_it(gate: Gate, transport: Wavering) -> tuple[list[str], list[str], list[httpx.AsyncClient]]:
-    """Fifty people in every state; returns their addresses, their secrets and their browsers."""
+    """A hundred people in every state; returns their addresses, their secrets and their browsers."""
     secrets: list[str] = []
     browsers = [gate.browser(ip=f"198.51.100.{number}") for number in range(SIGN_INS)]
     addresses = [f"person{number}.oneinamillion@mailbox{number}.example" for number in range(SIGN_INS)]
