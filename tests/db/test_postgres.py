@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
-from sqlalchemy import bindparam, func, select, text
+from sqlalchemy import bindparam, func, make_url, select, text
 
 from tests.db.rows import NAMES, RAISE, VALUE, add, open_database, raise_value, settled, unavailable
 from tests.support.databases import PostgresDatabases
@@ -162,6 +163,56 @@ async def test_idle_connections_that_the_server_dropped_are_replaced_unnoticed(d
     await asyncio.sleep(0.05)
     outcomes = await settled(*(db.transact(add, f"again {n}") for n in range(20)))
     assert [outcome for outcome in outcomes if isinstance(outcome, BaseException)] == []
+
+
+class Lingering:
+    """A way to the server on which its goodbye arrives, but not the end of the connection."""
+
+    def __init__(self, url: str) -> None:
+        self._address = make_url(url)
+
+    async def __aenter__(self) -> Lingering:
+        self._server = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+
+    @property
+    def url(self) -> str:
+        port = self._server.sockets[0].getsockname()[1]
+        return self._address.set(host="127.0.0.1", port=port).render_as_string(hide_password=False)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        server = await asyncio.open_connection(self._address.host, self._address.port)
+        there = asyncio.create_task(self._pump(reader, server[1]))
+        await self._pump(server[0], writer)
+        await there  # only the client closes
+        writer.close()
+        server[1].close()
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+                await writer.drain()
+
+
+async def test_a_goodbye_whose_connection_is_not_closed_yet_goes_unnoticed_too(url: str, direct: Any) -> None:
+    async with Lingering(url) as way:
+        db = await open_database(way.url)
+        await asyncio.gather(*(db.transact(add, f"{n}") for n in range(10)))
+        await direct.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        await asyncio.sleep(0.1)
+        outcomes = await settled(
+            *(db.transact(add, f"again {n}") for n in range(10)), *(db.fetch_all(NAMES) for _ in range(10))
+        )
+        assert [outcome for outcome in outcomes if isinstance(outcome, BaseException)] == []
+        assert len(await db.fetch_all(NAMES)) == 20
+        await db.close()
 
 
 async def test_nothing_of_a_session_is_left_behind_a_pooler(url: str, direct: Any) -> None:

@@ -178,7 +178,9 @@ class PostgresDatabase(Database):
                 with translated_errors():
                     async with self._connection() as connection:
                         return await run(connection)
-            except RETRYABLE as error:
+            except (*RETRYABLE, asyncpg.InternalClientError) as error:
+                if isinstance(error, asyncpg.InternalClientError) and not was_dismissed(error):
+                    raise
                 if not tries_left:
                     raise DatabaseUnavailable("Too much contention.", retry_after_seconds=1) from error
                 await asyncio.sleep(random.uniform(0, 0.05))  # noqa: S311 (jitter, not a secret)
@@ -191,6 +193,9 @@ class PostgresDatabase(Database):
             yield connection
         except asyncpg.ReadOnlySQLTransactionError:
             await self._look_for_a_primary()
+            raise
+        except asyncpg.InternalClientError:
+            drop(connection)  # or the pool would hand it out again
             raise
         finally:
             try:
@@ -213,11 +218,21 @@ async def roll_back(connection: Any) -> None:
         if not connection.is_closed():
             await connection.execute("ROLLBACK", timeout=ROLLBACK_TIMEOUT_SECONDS)
     except BaseException as error:
-        with suppress(asyncpg.InterfaceError):  # lost meanwhile, so the pool has taken it back already
-            connection.terminate()
+        drop(connection)
         if not isinstance(error, Exception):  # cancelled, or cancelled once more
             raise
         log.warning("database_connection_dropped", error=type(error).__name__)
+
+
+def drop(connection: Any) -> None:
+    """End a connection, so that the pool makes another in its place."""
+    with suppress(asyncpg.InterfaceError):  # lost meanwhile, so the pool has taken it back already
+        connection.terminate()
+
+
+def was_dismissed(error: asyncpg.InternalClientError) -> bool:
+    """Say whether the server had ended the session and only the socket was still open, so that nothing was sent."""
+    return str(error).startswith("cannot switch to state")
 
 
 async def keep_as_it_is(_connection: Any) -> None:
