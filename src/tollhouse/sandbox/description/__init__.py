@@ -1,0 +1,7 @@
+"""The description of Stripe's API that requests and replies are held against."""
+
+from __future__ import annotations
+
+from tollhouse.sandbox.description.description import Description, Operation, Schema, load
+
+__all__ = ["Description", "Operation", "Schema", "load"]

@@ -1,0 +1,1 @@
+"""One module per noun of Stripe's API, its operations as functions."""

@@ -1,0 +1,201 @@
+"""Objects as JSON in SQLite: in memory, or in a file to find again."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tollhouse.sandbox.values import Obj
+
+# What objects are looked up by; other fields are compared one object after the other.
+LINKED: Final = (
+    "customer",
+    "payment_intent",
+    "charge",
+    "invoice",
+    "subscription",
+    "product",
+    "price",
+    "coupon",
+    "lookup_key",
+    "code",
+    "email",
+    "feature",
+    "source",
+    "test_clock",
+    "type",
+    "status",
+    "event",
+    "endpoint",
+)
+TABLES: Final = """
+CREATE TABLE IF NOT EXISTS objects (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL UNIQUE, created INTEGER NOT NULL,
+    body TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS objects_by_kind ON objects (kind, seq);
+CREATE TABLE IF NOT EXISTS links (
+    seq INTEGER NOT NULL, kind TEXT NOT NULL, field TEXT NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (kind, field, value, seq)
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS links_by_object ON links (seq);
+CREATE TABLE IF NOT EXISTS timers (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, due INTEGER NOT NULL, action TEXT NOT NULL, id TEXT NOT NULL,
+    clock TEXT NOT NULL, UNIQUE (action, id)
+);
+CREATE INDEX IF NOT EXISTS timers_by_due ON timers (clock, due, seq);
+CREATE TABLE IF NOT EXISTS replies (
+    key TEXT PRIMARY KEY, request TEXT NOT NULL, fingerprint TEXT NOT NULL, status INTEGER NOT NULL, body TEXT NOT NULL,
+    created INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """Something to do to an object at a time."""
+
+    due: int
+    action: str
+    id: str
+
+
+class Store:
+    """Every change happens inside `transaction`, and whole or not at all."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Open the file, made if need be; without one the store is in memory and ends with the process."""
+        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + TABLES)
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        """Keep what happens inside, or nothing of it when it raises."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def execute(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Run one statement of a module that keeps something of its own here."""
+        return self._db.execute(sql, values).fetchall()
+
+    def forget(self) -> None:
+        """Empty the store; what remains are its notes."""
+        for table in ("objects", "links", "timers", "replies"):
+            self._db.execute(f"DELETE FROM {table}")  # noqa: S608 (our own names)
+
+    # Objects.
+
+    def put(self, kind: str, obj: Obj) -> None:
+        """Insert or replace; an object keeps its place in lists."""
+        body = json.dumps(obj, separators=(",", ":"))
+        sql = (
+            "INSERT INTO objects (kind, id, created, body) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET body = excluded.body RETURNING seq"
+        )
+        ((seq,),) = self._db.execute(sql, (kind, obj["id"], obj.get("created", 0), body)).fetchall()
+        self._db.execute("DELETE FROM links WHERE seq = ?", (seq,))
+        links = [(seq, kind, name, obj[name]) for name in LINKED if isinstance(obj.get(name), str)]
+        self._db.executemany("INSERT INTO links (seq, kind, field, value) VALUES (?, ?, ?, ?)", links)
+
+    def get(self, id: str) -> Obj | None:
+        """Return a copy of the object of any kind, or None."""
+        rows = self._db.execute("SELECT body FROM objects WHERE id = ?", (id,)).fetchall()
+        return json.loads(rows[0][0]) if rows else None
+
+    def remove(self, id: str) -> None:
+        """Forget an object."""
+        self._db.execute("DELETE FROM links WHERE seq IN (SELECT seq FROM objects WHERE id = ?)", (id,))
+        self._db.execute("DELETE FROM objects WHERE id = ?", (id,))
+
+    def every(
+        self, kind: str, *, limit: int | None = None, before: str = "", after: str = "", **equal: Any
+    ) -> list[Obj]:
+        """Return objects, newest first, whose fields equal what is given.
+
+        `before` and `after` are ids: only objects older than the first, newer than the second. With `after` and a
+        `limit` the ones next to it are returned, newest first as well.
+        """
+        linked = {name: value for name, value in equal.items() if name in LINKED and isinstance(value, str)}
+        rest = {name: value for name, value in equal.items() if name not in linked}
+        sql, values = _select(kind, linked, before, after)
+        rows = self._db.execute(sql, values)
+        found: list[Obj] = []
+        for (body,) in rows:
+            obj: Obj = json.loads(body)
+            if all(obj.get(name) == value for name, value in rest.items()):
+                found.append(obj)
+                if limit is not None and len(found) == limit:
+                    break
+        return found[::-1] if after else found
+
+    # What is due.
+
+    def schedule(self, timer: Timer, clock: str = "") -> None:
+        """Remember to do something; the same action on the same object has one time, the last one given."""
+        sql = (
+            "INSERT INTO timers (due, action, id, clock) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (action, id) DO UPDATE SET due = excluded.due, clock = excluded.clock"
+        )
+        self._db.execute(sql, (timer.due, timer.action, timer.id, clock))
+
+    def cancel(self, action: str, id: str) -> None:
+        """Forget to do it."""
+        self._db.execute("DELETE FROM timers WHERE action = ? AND id = ?", (action, id))
+
+    def take_due(self, now: int, clock: str = "") -> Timer | None:
+        """Return the earliest timer that is due, and forget it."""
+        sql = (
+            "DELETE FROM timers WHERE seq = (SELECT seq FROM timers WHERE clock = ? AND due <= ?"
+            " ORDER BY due, seq LIMIT 1) RETURNING due, action, id"
+        )
+        rows = self._db.execute(sql, (clock, now)).fetchall()
+        return Timer(*rows[0]) if rows else None
+
+    def next_due(self, clock: str = "") -> int | None:
+        """Return when the next timer is due, or None."""
+        ((due,),) = self._db.execute("SELECT min(due) FROM timers WHERE clock = ?", (clock,)).fetchall()
+        return due
+
+    # Small facts that outlive `forget`.
+
+    def note(self, name: str, value: str) -> None:
+        """Write a fact down."""
+        self._db.execute("INSERT OR REPLACE INTO notes (name, value) VALUES (?, ?)", (name, value))
+
+    def read_note(self, name: str) -> str | None:
+        """Return a fact, or None."""
+        rows: Iterable[tuple[str]] = self._db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchall()
+        return next((value for (value,) in rows), None)
+
+
+def _select(kind: str, linked: dict[str, str], before: str, after: str) -> tuple[str, list[Any]]:
+    """Return the query over one link, the others looked up beside it, or over the whole kind."""
+    values: list[Any] = []
+    tables, conditions = "objects o", ["o.kind = ?"]
+    for place, (name, value) in enumerate(linked.items()):
+        tables = f"links l{place} JOIN " + tables if place == 0 else tables + f" JOIN links l{place}"
+        on = f" ON l{place}.kind = ? AND l{place}.field = ? AND l{place}.value = ? AND l{place}.seq = o.seq"
+        tables += on
+        values += [kind, name, value]
+    values.append(kind)
+    for sign, id in (("<", before), (">", after)):
+        if id:
+            conditions.append(f"o.seq {sign} (SELECT seq FROM objects WHERE id = ?)")  # noqa: S608 (our own signs)
+            values.append(id)
+    order = "o.seq" if after else "o.seq DESC"
+    return f"SELECT o.body FROM {tables} WHERE {' AND '.join(conditions)} ORDER BY {order}", values  # noqa: S608 (our own)
