@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import hypothesis
 import pytest
 
 from tests.support.databases import BACKENDS, Backend, PostgresDatabases, SqliteDatabases
+from tests.support.measuring import is_measured, measuring_paused
 from tests.support.postgres import PostgresEndpoint, PostgresServer
 from tests.support.processes import Process, spawn
 from tests.support.testdata import TESTDATA, TESTS, find_modules_without_data
@@ -28,6 +31,15 @@ hypothesis.settings.register_profile("deep", deadline=None, max_examples=2000)
 hypothesis.settings.load_profile("deep" if DEEP else "usual")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--stripe",
+        choices=("sandbox", "real"),
+        default="sandbox",
+        help="what tests of Stripe's SDK speak to; `real` takes the test key in STRIPE_API_KEY, and needs the internet",
+    )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[WITHOUT_DATA] = find_modules_without_data()
 
@@ -39,6 +51,16 @@ def pytest_configure_node(node: Any) -> None:
     if SHARED_SERVER not in stash:
         stash[SHARED_SERVER] = PostgresServer().start()
     node.workerinput["postgres_port"] = stash[SHARED_SERVER].port
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    gc.disable()  # nothing of what is imported now is garbage
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """A tenth of the time would go into looking through all modules for garbage, again and again."""
+    gc.freeze()
+    gc.enable()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -53,6 +75,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for path in config.stash[WITHOUT_DATA]:
         terminalreporter.write_line(f"not collected: {path.relative_to(TESTS.parent)} (no test data at {TESTDATA})")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    with nullcontext() if is_measured(item) else measuring_paused():
+        return (yield)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -2,15 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable
+from threading import Lock
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from fastapi import Depends, FastAPI
 
 from tollhouse import Caller, Tollhouse
 from tollhouse.access.api_keys import ApiKey
 from tollhouse.testing import TestKit, make_settings
+
+
+class RsaKeys:
+    """RSA keys that are found once and dealt to every test anew, in the same order: no test gets one twice."""
+
+    def __init__(self) -> None:
+        self._find, self._found = rsa.generate_private_key, defaultdict[int, list[rsa.RSAPrivateKey]](list)
+        self._lock = Lock()  # keys are found in threads
+
+    def deal(self) -> Callable[..., rsa.RSAPrivateKey]:
+        """What stands in for `generate_private_key` during a test."""
+        dealt = Counter[int]()
+
+        def generate(public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
+            with self._lock:
+                found = self._found[key_size]
+                if dealt[key_size] == len(found):
+                    found.append(self._find(public_exponent, key_size))
+                dealt[key_size] += 1
+                return found[dealt[key_size] - 1]
+
+        return generate
+
+
+@pytest.fixture(scope="session")
+def rsa_keys() -> RsaKeys:
+    """Those of this process."""
+    return RsaKeys()
+
+
+@pytest.fixture(autouse=True)
+def _known_rsa_keys(rsa_keys: RsaKeys, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes a tenth of a second to find, and 600 tests want one."""
+    monkeypatch.setattr(rsa, "generate_private_key", rsa_keys.deal())
 
 
 def make_app(**settings: Any) -> tuple[FastAPI, Tollhouse]:

@@ -115,6 +115,7 @@ def is_running(pid: str) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.unmeasured  # who is killed tells nothing
 @pytest.mark.parametrize("point", failpoints.POINTS)
 async def test_what_was_acknowledged_holds_and_everybody_gets_in(
     point: str, seed: int, migrated_database_url: str, spawn_tollhouse: Callable[..., Process]

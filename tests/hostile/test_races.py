@@ -20,6 +20,8 @@ from tollhouse.db.database import Database
 from tollhouse.identity.sign_ins import CODE_TRIES_MAX
 from tollhouse.identity.tables import magic_links, sessions
 
+pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
+
 AT_ONCE = 200
 ALICE = "alice@example.com"
 SESSIONS = Statement(select(func.count()).select_from(sessions), int)
@@ -79,7 +81,6 @@ async def opened(database_url: str) -> AsyncIterator[Database]:
         await database.close()
 
 
-@pytest.mark.slow
 async def test_of_two_hundred_redemptions_of_one_link_one_gets_a_session(two: Two) -> None:
     letter, _ = await two.asked()
     answers = await two.at_once(lambda client: client.post("/auth/callback", json={"token": letter.token}))
@@ -87,7 +88,6 @@ async def test_of_two_hundred_redemptions_of_one_link_one_gets_a_session(two: Tw
     assert await two.database.fetch_one(SESSIONS) == 1
 
 
-@pytest.mark.slow
 async def test_of_two_hundred_uses_of_one_code_one_gets_a_session(two: Two) -> None:
     letter, cookie = await two.asked()
     headers = {"cookie": cookie}
@@ -97,7 +97,6 @@ async def test_of_two_hundred_uses_of_one_code_one_gets_a_session(two: Two) -> N
     assert await two.database.fetch_one(SESSIONS) == 1
 
 
-@pytest.mark.slow
 async def test_of_two_hundred_wrong_codes_at_once_five_are_looked_at(two: Two) -> None:
     letter, cookie = await two.asked()
     wrong = [f"{(int(letter.code) + number) % 1_000_000:06}" for number in range(1, AT_ONCE + 1)]
@@ -114,7 +113,6 @@ async def test_of_two_hundred_wrong_codes_at_once_five_are_looked_at(two: Two) -
         assert still.status_code == 200, "the link in the same mail still works"
 
 
-@pytest.mark.slow
 async def test_a_link_and_its_code_at_the_same_time_leave_one_living_session(two: Two) -> None:
     letter, cookie = await two.asked()
     kinds = iter(range(AT_ONCE))

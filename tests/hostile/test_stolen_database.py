@@ -101,6 +101,7 @@ def find_strings(dump: bytes) -> set[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.unmeasured
 async def test_a_stolen_database_names_nobody_and_signs_nobody_in(
     migrated_database_url: str, backend: Backend, request: pytest.FixtureRequest
 ) -> None:
@@ -110,12 +111,14 @@ async def test_a_stolen_database_names_nobody_and_signs_nobody_in(
         addresses, secrets, browsers = await use_it(gate, transport)
         dump = bytes_of(migrated_database_url, backend, server)
         assert b"mgl_" in dump, "the thief has the right database"
+        in_lower_case = dump.lower()
         for address in addresses:
-            assert address.encode() not in dump.lower(), address
-        assert b"oneinamillion" not in dump.lower()
+            assert address.encode() not in in_lower_case, address
+        assert b"oneinamillion" not in in_lower_case
         for secret in [*secrets, SECRET]:
             if len(secret) == CODE_DIGITS:
-                alone = rb"(?<![0-9A-Za-z])" + secret.encode() + rb"(?![0-9A-Za-z])"
+                code = secret.encode()  # first in the pattern, for then the search is quick
+                alone = code + rb"(?<![0-9A-Za-z]" + code + rb")(?![0-9A-Za-z])"
                 assert re.search(alone, dump) is None, secret
                 continue
             for spelling in spellings(secret):

@@ -25,7 +25,7 @@ AHEAD_SECONDS = 3
 REVOKED_SECONDS_MAX = 5.0
 PEOPLE = 4
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.unmeasured]
 
 
 @dataclass

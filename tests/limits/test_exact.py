@@ -103,7 +103,7 @@ from tests.hostile.test_races import opened
 from tollhouse.errors import RateLimited
 from tollhouse.limits import Limit, take
 
-async def go(url, start):
+async def go(url):
     async with opened(url) as database:
         async def one(number):
             try:
@@ -112,22 +112,21 @@ async def go(url, start):
             except RateLimited:
                 return 0
             return 1
-        await asyncio.sleep(max(0, start - time.time()))
+        print("ready", flush=True)
+        sys.stdin.readline()
         print(json.dumps(sum(await asyncio.gather(*(one(number) for number in range(25))))))
 
-asyncio.run(go(sys.argv[1], float(sys.argv[2])))
+asyncio.run(go(sys.argv[1]))
 """
 
 
 @pytest.mark.slow
 async def test_two_processes_at_once_take_no_more_than_one(migrated_database_url: str) -> None:
-    import time
-
-    start = str(time.time() + 2)
-    folder = Path(__file__).parents[2]
-    command: list[Any] = [sys.executable, "-c", PROGRAM, migrated_database_url, start]
-    children = [
-        await asyncio.create_subprocess_exec(*command, cwd=folder, stdout=asyncio.subprocess.PIPE) for _ in range(2)
-    ]
-    printed = [(await child.communicate())[0] for child in children]
-    assert sum(json.loads(text) for text in printed) == 7
+    folder, pipe = Path(__file__).parents[2], asyncio.subprocess.PIPE
+    command: list[Any] = [sys.executable, "-c", PROGRAM, migrated_database_url]
+    children = [await asyncio.create_subprocess_exec(*command, cwd=folder, stdin=pipe, stdout=pipe) for _ in range(2)]
+    for child in children:
+        assert child.stdout is not None
+        assert await child.stdout.readline() == b"ready\n"
+    printed = await asyncio.gather(*(child.communicate(b"go\n") for child in children))
+    assert sum(json.loads(text) for text, _ in printed) == 7

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import json
 import shutil
 from collections.abc import AsyncIterator
@@ -12,7 +10,7 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from tests.support.node import cache_folder, install_packages, run_node
+from tests.support.node import find_packages, run_node
 from tests.support.processes import Process, spawn
 
 HERE = Path(__file__).parent
@@ -35,7 +33,7 @@ redirect_uris = ["{REDIRECT_URI}"]
 sign_out_uris = ["{SIGN_OUT_URI}"]
 """
 
-pytestmark = [pytest.mark.slow, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.slow, pytest.mark.unmeasured, pytest.mark.asyncio(loop_scope="module")]
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +42,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("npm")
     for script in HERE.glob("*.mjs"):
         shutil.copy(script, folder)
-    kept = cache_folder() / f"npm-{hashlib.sha256((HERE / 'package-lock.json').read_bytes()).hexdigest()[:16]}"
-    with kept.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        kept.mkdir(exist_ok=True)
-        for path in HERE.glob("package*.json"):
-            shutil.copy(path, kept)
-        install_packages(kept)
-    (folder / "node_modules").symlink_to(kept / "node_modules")
+    (folder / "node_modules").symlink_to(find_packages(HERE))
     return folder
 
 

@@ -36,6 +36,18 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
+def free_port_before_another() -> int:
+    """A port that nobody listens on just now, as on the one after it: `tollhouse dev` takes both."""
+    while True:
+        port = free_port()
+        with socket.socket() as probe:
+            try:
+                probe.bind((LOOPBACK, port + 1))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
 def start_child(
     argv: Sequence[str | Path],
     *,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
+import hashlib
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -47,6 +50,18 @@ def install_packages(folder: Path) -> None:
     """Install exactly what the folder's lock names, unless that is done."""
     if not (folder / "node_modules" / ".package-lock.json").exists():  # npm writes it last
         run_node(*NPM_CI, "--no-audit", "--no-fund", folder=folder, seconds_max=NPM_SECONDS_MAX)
+
+
+def find_packages(source: Path) -> Path:
+    """The `node_modules` for the lock in `source`, installed once and kept between runs, outside of the checkout."""
+    kept = cache_folder() / f"npm-{hashlib.sha256((source / 'package-lock.json').read_bytes()).hexdigest()[:16]}"
+    with kept.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        kept.mkdir(exist_ok=True)
+        for path in source.glob("package*.json"):
+            shutil.copy(path, kept)
+        install_packages(kept)
+    return kept / "node_modules"
 
 
 def environment() -> dict[str, str]:

@@ -13,7 +13,7 @@ from typing import Self
 
 import httpx
 
-from tests.support.children import LOOPBACK, free_port, signal_group, start_child, stop_child
+from tests.support.children import LOOPBACK, free_port, free_port_before_another, signal_group, start_child, stop_child
 
 ANSWER_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 15.0
@@ -107,7 +107,7 @@ def spawn(argv: Sequence[str], env: Mapping[str, str], *, folder: Path, port: in
     `{port}` in an argument or a setting becomes its port, a free one unless given. Output goes to a file in `folder`,
     which is also where it runs, so no `.env` or `tollhouse.toml` of the checkout reaches it.
     """
-    port = port or free_port()
+    port = port or (free_port_before_another() if "dev" in argv else free_port())
     output = folder / f"tollhouse-{port}.log"
     passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
     settings = {name: value.replace("{port}", str(port)) for name, value in env.items()}

@@ -44,7 +44,8 @@ class SigningKey:
         self.row = row
         self.kid = row.id
         kind = ECKey if row.algorithm == ACCESS else RSAKey
-        loaded: Any = load_der_private_key(private_key, password=None)
+        # Its seal shows that it is ours: testing the primes once more would hold up the loop for 17 ms.
+        loaded: Any = load_der_private_key(private_key, password=None, unsafe_skip_rsa_key_validation=True)
         self._key = kind.import_key(loaded)
         self._algorithm = JWSRegistry.algorithms[row.algorithm]
         self._headers: dict[str, bytes] = {}

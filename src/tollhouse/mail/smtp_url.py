@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import re
 import ssl
@@ -61,13 +62,19 @@ class SmtpSettings:
         if self.security is Security.PLAIN:
             return None
         try:
-            context = ssl.create_default_context(cafile=self.ca_file)
+            context = ssl.create_default_context(cafile=self.ca_file) if self.ca_file else _make_usual_context()
         except (OSError, ssl.SSLError):
             raise SmtpUrlInvalid(
                 [f"TOLLHOUSE_SMTP_URL: ca_file={self.ca_file} is not a readable PEM certificate file."]
             ) from None
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         return context
+
+
+@functools.cache
+def _make_usual_context() -> ssl.SSLContext:
+    """Return the system's authorities; reading them takes 20 ms and more, so once."""
+    return ssl.create_default_context()
 
 
 class _Reader:

@@ -6,18 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.access.oidc.relying_party import CLIENTS, App
 from tollhouse.testing import TestKit
-
-ONE_KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-@pytest.fixture(autouse=True)
-def _one_rsa_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same RSA key for every database here: each takes a tenth of a second to find, and 500 tests want one."""
-    monkeypatch.setattr(rsa, "generate_private_key", lambda **_: ONE_KEY)
 
 
 @pytest.fixture
