@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from bench.report import Row, as_json, as_table
+from bench.sandbox import measure_sandbox
 from bench.servers import bare_route
 from bench.signing_in import Bench, measure
 from bench.starting import measure_start
@@ -19,7 +20,7 @@ from bench.tokens import measure_tokens
 from bench.verifying import measure_verifying
 from tollhouse.settings_checks import filesystem_of
 
-NAMES = ("start", "commits", "link", "mail", "redeem", "session", "steady", "tokens", "verify")
+NAMES = ("start", "commits", "link", "mail", "redeem", "sandbox", "session", "steady", "tokens", "verify")
 DATABASES = ("sqlite", "postgres")
 SECONDS_MAX = 15  # beyond, links would wait so long for a silent mail server that new ones are refused
 
@@ -47,7 +48,9 @@ def run(given: argparse.Namespace, folder: Path, machine: dict[str, object]) -> 
         yield from measure_start()
     if "verify" in names:
         yield from measure_verifying()
-    if names <= {"start", "verify"}:
+    if "sandbox" in names:
+        yield from measure_sandbox()
+    if names <= {"start", "verify", "sandbox"}:
         return
     with bare_route() as bare:
         bench = Bench(bare, folder, given.seconds)

@@ -69,7 +69,7 @@ async def test_each_mail_is_handed_out_once_and_a_missing_one_is_missed(monkeypa
         await kit.settle()
         first, second = [await kit.mail_to("alice@example.com") for _ in range(2)]
         assert [second, first] == kit.mails
-        monkeypatch.setattr("tollhouse.testing.WAIT_SECONDS_MAX", 0.05)
+        monkeypatch.setattr("tollhouse.testing.kit.WAIT_SECONDS_MAX", 0.05)
         with pytest.raises(TimeoutError, match="no mail to alice"):
             await kit.mail_to("alice@example.com")
 

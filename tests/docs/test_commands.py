@@ -125,7 +125,7 @@ async def test_a_server_starts_by_the_documented_command(
 async def test_dev_prints_what_the_readme_shows(spawn_tollhouse: Callable[..., Process]) -> None:
     server = await spawn_tollhouse("dev", "--port", "{port}", env={}).answers()
     shown = next(block for block in blocks("text", README) if block.text.startswith("Tollhouse is at"))
-    assert shown.text.replace("8000", str(server.port)) in server.text()
+    assert shown.text.replace("8000", str(server.port)).replace("8001", str(server.port + 1)) in server.text()
 
 
 @pytest.mark.slow

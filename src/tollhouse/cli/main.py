@@ -14,6 +14,7 @@ from tollhouse.cli.deliveries import deliveries
 from tollhouse.cli.doctor import doctor
 from tollhouse.cli.keys import api_keys, keys
 from tollhouse.cli.running import settings_or_exit
+from tollhouse.cli.sandbox import sandbox
 from tollhouse.cli.users import users
 from tollhouse.errors import TollhouseError
 
@@ -27,14 +28,20 @@ def cli() -> None:
 
 
 @cli.command()
-@click.option("--port", default=8000, show_default=True, help="Port of the product, on loopback.")
+@click.option(
+    "--port",
+    default=8000,
+    show_default=True,
+    type=click.IntRange(1, 65_534),
+    help="Port of the product, on loopback; the sandbox takes the next one.",
+)
 @click.option(
     "--data", default=".tollhouse", show_default=True, type=click.Path(path_type=Path), help="Where everything is kept."
 )
 @click.option("--reset", is_flag=True, help="Forget everything kept there first.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def dev(port: int, data: Path, reset: bool, command: tuple[str, ...]) -> None:  # noqa: FBT001 (click passes flags so)
-    r"""Run everything here, with nothing to configure: database, secret and mail catcher.
+    r"""Run everything here, with nothing to configure: database, secret, mail catcher and Stripe's sandbox.
 
     With COMMAND, your app is started too and stops with it.
 
@@ -94,6 +101,7 @@ cli.add_command(doctor)
 cli.add_command(keys)
 cli.add_command(api_keys, "api-keys")
 cli.add_command(clients)
+cli.add_command(sandbox)
 
 
 def main() -> None:

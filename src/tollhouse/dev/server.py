@@ -23,7 +23,10 @@ from tollhouse.mail.transport import MemoryTransport
 from tollhouse.settings import PREFIX, Settings
 from tollhouse.signing.tokens import create_token
 
-OWN_FILES: Final = ("tollhouse.db", "tollhouse.db-wal", "tollhouse.db-shm", "secret")
+OWN_FILES: Final = (
+    *(name + end for name in ("tollhouse.db", "sandbox.db") for end in ("", "-wal", "-shm")),
+    "secret",
+)
 HOST: Final = "127.0.0.1"
 APP_ORIGIN: Final = "http://localhost:3000"
 COMMAND_STOP_SECONDS: Final = 10
@@ -74,8 +77,23 @@ def prepare(data: Path, *, reset: bool) -> Path:
 
 async def serve(*, port: int, data: Path, reset: bool, command: Sequence[str]) -> int:
     """Serve until a signal, or until the command ends; return the exit code."""
+    from tollhouse.sandbox import Sandbox
+    from tollhouse.sandbox.serving import PortTaken, claim_port, serving
+
+    try:
+        for each in (port, port + 1):
+            claim_port(each)
+    except PortTaken as error:
+        sys.stderr.write(f"{error} This takes two, {port} and {port + 1}; --port chooses others.\n")
+        return 1
     settings = dev_settings(port, prepare(data, reset=reset))
     await migrate(settings.database_url)
+    async with serving(Sandbox(path=data / "sandbox.db"), port=port + 1) as sandbox_url:
+        _announce(settings, sandbox_url, data)
+        return await _serve_product(settings, port, command)
+
+
+async def _serve_product(settings: Settings, port: int, command: Sequence[str]) -> int:
     from granian.constants import Interfaces
     from granian.server.embed import Server
 
@@ -84,7 +102,6 @@ async def serve(*, port: int, data: Path, reset: bool, command: Sequence[str]) -
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    _announce(settings, data)
     child = await _start(command, settings) if command else None
     waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait()), serving]
     if child is not None:
@@ -115,11 +132,12 @@ async def _stop(child: asyncio.subprocess.Process) -> int:
     return child.returncode
 
 
-def _announce(settings: Settings, data: Path) -> None:
+def _announce(settings: Settings, sandbox_url: str, data: Path) -> None:
     lines = (
         f"Tollhouse is at  {settings.url}/auth/sign-in",
         f"Mails are at     {settings.url}/dev/mail",
         f"The API is at    {settings.url}/docs",
+        f"Stripe is at     {sandbox_url}  (a sandbox: no money moves)",
         f"Data is in       {data}  (--reset forgets it)",
     )
     sys.stderr.write("\n".join(lines) + "\n")

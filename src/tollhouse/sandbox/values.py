@@ -15,3 +15,8 @@ def is_object(value: Any) -> TypeGuard[Obj]:
 def is_list(value: Any) -> TypeGuard[list[Any]]:
     """Say whether a JSON value is an array."""
     return isinstance(value, list)
+
+
+def part(value: Any) -> Obj:
+    """Return a part of an object that may be null: what it is, or nothing in it."""
+    return value if is_object(value) else {}

@@ -1,15 +1,4 @@
-"""For your tests: a running Tollhouse with a database of its own, a mail catcher, a clock to turn, and browsers.
-
-```python
-from tollhouse.testing import TestKit
-
-async def test_a_stranger_is_sent_away_and_alice_is_let_in():
-    async with TestKit(app=app, toll=toll) as kit:
-        assert (await kit.new_browser().get("/dashboard")).status_code == 401
-        alice = await kit.sign_in("alice@example.com")
-        assert (await alice.get("/dashboard")).status_code == 200
-```
-"""
+"""A running Tollhouse for a test, with a database of its own, a mail catcher, a clock to turn, and browsers."""
 
 from __future__ import annotations
 

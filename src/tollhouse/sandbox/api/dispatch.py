@@ -16,7 +16,7 @@ from starlette.responses import Response
 from tollhouse.sandbox.api import forms
 from tollhouse.sandbox.api.parameters import check
 from tollhouse.sandbox.api.rendering import render
-from tollhouse.sandbox.api.replies import Idempotency, Reply
+from tollhouse.sandbox.api.replies import BrokenReply, Idempotency, Reply
 from tollhouse.sandbox.api.validation import ReplyCheck
 from tollhouse.sandbox.description import Operation
 from tollhouse.sandbox.errors import StripeError, invalid
@@ -65,46 +65,44 @@ class Api:
         registry.load()
 
     async def __call__(self, request: Request) -> Response:
-        """Answer one request. Raises `ConnectionResetError` when a fault breaks the connection."""
+        """Answer one request."""
         call = Call(request.method, request.url.path, request.headers, "req_" + self.world.ids.text(14))
         try:
             authenticate(call.headers.get("authorization", ""))
             reply = await self._answer(call, await _read(request))
         except StripeError as error:
             reply = self._reply_error(error, call)
+        except ConnectionResetError:
+            return BrokenReply()
         headers = {"Request-Id": call.id, "Stripe-Version": call.version or self.version, SANDBOX_HEADER: "1"}
         if call.key:
             headers |= {"Idempotency-Key": call.key, "Original-Request": call.id}
         return Response(json.dumps(reply.body, indent=2), reply.status, headers | reply.headers, JSON)
 
     async def _answer(self, call: Call, given: dict[str, Any]) -> Reply:
-        if not call.key:
-            return await self._perform(call, given)
-        earlier = self._idempotency.begin(call.key, call.path, given)
-        if earlier is not None:
-            return earlier
+        """Carry the request out, with what goes wrong on purpose before and after its effect.
+
+        What is kept for the idempotency key is the effect's own reply: a client whose connection broke after it gets
+        that when it asks again.
+        """
+        fault = None if self._faults is None else self._faults.for_request(call.method, call.path)
+        earlier = self._idempotency.begin(call.key, call.path, given) if call.key else None
         done: Reply | None = None
         try:
-            done = reply = await self._perform(call, given)
+            instead = None if fault is None else await fault.before()
+            reply = done = instead or earlier or self.carry_out(call, given)
         finally:
-            self._idempotency.end(call.key, call.path, given, call.id, done)
-        return reply
-
-    async def _perform(self, call: Call, given: dict[str, Any]) -> Reply:
-        """Carry the request out, with what goes wrong on purpose before and after its effect."""
-        fault = None if self._faults is None else self._faults.for_request(call.method, call.path)
-        instead = None if fault is None else await fault.before()
-        if instead is not None:
-            return instead
-        reply = self.carry_out(call, given)
-        return reply if fault is None else await fault.after(reply)
+            if call.key and earlier is None:
+                self._idempotency.end(call.key, call.path, given, call.id, done)
+        return reply if fault is None or instead is not None else await fault.after(reply)
 
     def carry_out(self, call: Call, given: dict[str, Any]) -> Reply:
         """Answer a request: its effect happens whole, or not at all."""
         self.world.request = {"id": call.id, "idempotency_key": call.key}
+        self.world.version = call.version
         try:
             operation, handler, names = self._find(call)
-            params = check(operation.parameters, given, tolerated=self._tolerated(call, operation))
+            params = self._read_params(call, operation, given)
         except StripeError as error:
             return self._reply_error(error, call, is_kept=False)
         try:
@@ -128,14 +126,14 @@ class Api:
                     raise
                 return self._reply_error(error, call)
             body = render(self.world, result, version=version, expand=expand)
-        if self._check is not None and version == self.version:
+        if self._check is not None and version == self.version and operation.is_described:
             self._check(operation, body)
         return Reply(200, body)
 
     def _find(self, call: Call) -> tuple[Operation, registry.Handler, dict[str, str]]:
         if call.version is not None and not VERSION.match(call.version):
             raise invalid(f"Invalid Stripe API version: {call.version}")
-        found = self.world.description.find(call.method, call.path)
+        found = self.world.description.find(call.method, call.path) or registry.find_undescribed(call.method, call.path)
         handler = None if found is None else registry.find_handler(call.method, found[0].path)
         if found is None or handler is None:
             raise StripeError(
@@ -145,6 +143,11 @@ class Api:
             )
         operation, names = found
         return operation, handler, names
+
+    def _read_params(self, call: Call, operation: Operation, given: dict[str, Any]) -> dict[str, Any]:
+        if not operation.is_described:
+            return dict(given)
+        return check(operation.parameters, given, tolerated=self._tolerated(call, operation))
 
     def _tolerated(self, call: Call, operation: Operation) -> frozenset[str]:
         """Return the parameters of earlier versions, unless the request names the newest version."""

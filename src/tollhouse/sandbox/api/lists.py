@@ -30,6 +30,7 @@ def read_page(
     kind: str,
     params: dict[str, Any],
     url: str,
+    /,
     *,
     where: Callable[[Obj], bool] | None = None,
     **equal: Any,

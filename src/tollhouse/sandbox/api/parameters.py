@@ -18,17 +18,30 @@ LENGTH_MAX: Final = 5_000  # of any text, but metadata, whose limits are its own
 def check(schema: Schema, given: dict[str, Any], *, tolerated: frozenset[str] = frozenset()) -> dict[str, Any]:
     """Return the values in their types.
 
-    `tolerated` names parameters of earlier API versions: they are passed on as they came. Raises `StripeError` 400
-    with the code and the parameter's bracketed name.
+    `tolerated` names parameters of earlier API versions: they are passed on as they came, and where one came nothing is
+    missed that it may stand for. Raises `StripeError` 400 with the code and the parameter's bracketed name.
     """
     properties = schema.get("properties", {})
     unknown = [name for name in given if name not in properties and name not in tolerated]
     if unknown:
         raise parameter_unknown(*unknown)
     for name in schema.get("required", ()):
-        if name not in given:
+        if name not in given and tolerated.isdisjoint(given):
             raise parameter_missing(name)
-    return {name: _value(properties[name], each, name) if name in properties else each for name, each in given.items()}
+    return {
+        name: _top(properties[name], each, name, is_tolerated=name in tolerated) if name in properties else each
+        for name, each in given.items()
+    }
+
+
+def _top(schema: Schema, given: Any, name: str, *, is_tolerated: bool) -> Any:
+    """Return a parameter's value; one that had another type in an earlier version is passed on as it came."""
+    try:
+        return _value(schema, given, name)
+    except StripeError:
+        if not is_tolerated:
+            raise
+        return given
 
 
 def _value(schema: Schema, given: Any, name: str) -> Any:

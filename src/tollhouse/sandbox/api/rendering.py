@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from tollhouse.sandbox.api.versions import downgrade
+from tollhouse.sandbox.description import Schema, is_nullable
 from tollhouse.sandbox.errors import invalid
 from tollhouse.sandbox.resources import registry
 from tollhouse.sandbox.state.world import HIDDEN, World
@@ -51,54 +52,69 @@ class _Renderer:
         self._version = version
 
     def render(self, obj: Obj, tree: Tree, path: str) -> Obj:
-        if obj.get("object") == "list":
+        if obj.get("object") in {"list", "search_result"}:
             return self._render_list(obj, tree, path)
-        shown: Obj = conceal(downgrade(obj, self._version))
+        shown: Obj = conceal(downgrade(obj, self._version, self._world))
         self._expand(obj, shown, tree, path)
         return shown
 
     def _render_list(self, page: Obj, tree: Tree, path: str) -> Obj:
+        shown = {name: value for name, value in page.items() if name != HIDDEN}
         for name in tree:
-            if name != "data":
-                raise _not_expandable(path + name)
-        return page | {"data": [self.render(each, tree.get("data", {}), path + "data.") for each in page["data"]]}
-
-    def _expand(self, obj: Obj, shown: Any, tree: Tree, path: str) -> None:
-        for name, below in tree.items():
-            whole = path + name
-            made = registry.find_includable(obj.get("object", ""), name)
+            made = registry.find_includable(page["object"], name)
             if made is not None:
-                shown[name] = self._render_any(made(self._world, obj), below, whole)
+                shown[name] = made(self._world, page)
+            elif name != "data":
+                raise _not_expandable(path + name)
+        return shown | {"data": [self.render(each, tree.get("data", {}), path + "data.") for each in page["data"]]}
+
+    def _expand(self, owner: Obj, shown: Any, tree: Tree, path: str, within: str = "") -> None:
+        """Expand what the tree names in a part of the owner; `within` is the path of that part, and a dot."""
+        for name, below in tree.items():
+            whole, field = path + name, within + name
+            made = registry.find_includable(owner.get("object", ""), field)
+            if made is not None:
+                self._include(shown, name, self._render_any(owner, made(self._world, owner), below, whole, field))
             elif is_object(shown) and name in shown:
-                shown[name] = self._follow(shown[name], below, whole)
-            elif not self._is_described(obj, name):
+                shown[name] = self._follow(owner, shown[name], below, whole, field)
+            elif not self._is_described(owner, field):
                 raise _not_expandable(whole)
 
-    def _follow(self, value: Any, below: Tree, path: str) -> Any:
+    def _include(self, shown: Obj, name: str, value: Any) -> None:
+        """Write an asked-for field; one that this object merely lacks stays away."""
+        if value is not None or name in shown or self._is_nullable(shown, name):
+            shown[name] = value
+
+    def _follow(self, owner: Obj, value: Any, below: Tree, path: str, field: str) -> Any:
         """Return what stands at an expanded field: the object its id names, or what was embedded there."""
         if isinstance(value, str):
-            found = self._world.store.get(value)
+            found = self._world.store.get(value, field.rpartition(".")[2])
             if found is None:
                 raise _not_expandable(path)
             return self.render(found, below, path + ".")
         if is_list(value):
-            return [self._follow(each, below, path) for each in value]
-        return self._render_any(value, below, path)
+            return [self._follow(owner, each, below, path, field) for each in value]
+        return self._render_any(owner, value, below, path, field)
 
-    def _render_any(self, value: Any, below: Tree, path: str) -> Any:
+    def _render_any(self, owner: Obj, value: Any, below: Tree, path: str, field: str) -> Any:
         if is_list(value):
-            return [self._render_any(each, below, path) for each in value]
+            return [self._render_any(owner, each, below, path, field) for each in value]
         if not is_object(value):
             return value
         if "object" in value:
             return self.render(value, below, path + ".")
-        self._expand(value, value, below, path + ".")
+        self._expand(owner, value, below, path + ".", field + ".")
         return value
 
     def _is_described(self, obj: Obj, name: str) -> bool:
         """Say whether the kind has such a field, which this object merely lacks."""
-        schema = self._world.description.schemas.get(obj.get("object", ""), {})
-        return name in schema.get("properties", {})
+        return name in self._fields(obj)
+
+    def _is_nullable(self, obj: Obj, name: str) -> bool:
+        return is_nullable(self._fields(obj).get(name, {}))
+
+    def _fields(self, obj: Obj) -> Schema:
+        return self._world.description.schemas.get(obj.get("object", ""), {}).get("properties", {})
 
 
 def _not_expandable(path: str) -> Exception:

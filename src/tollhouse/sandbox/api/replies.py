@@ -7,6 +7,10 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from tollhouse.sandbox.api.connections import hang_up
 from tollhouse.sandbox.errors import StripeError
 from tollhouse.sandbox.state.world import World
 from tollhouse.sandbox.values import Obj
@@ -23,6 +27,23 @@ class Reply:
     body: Obj
     headers: dict[str, str] = field(default_factory=dict[str, str])
     is_kept: bool = True
+
+
+class BrokenReply(Response):
+    """No reply: the connection breaks.
+
+    Where there is none of this process's own, `ConnectionResetError` leaves the application: a caller in process sees
+    that, and any other server breaks off in the middle of a reply.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Break it before a byte was sent, or promise more than is sent."""
+        if hang_up(scope.get("client")):
+            return
+        headers = [(b"content-type", b"application/json"), (b"content-length", b"1000")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        await send({"type": "http.response.body", "body": b"{", "more_body": True})
+        raise ConnectionResetError("A fault broke the connection.")
 
 
 class Idempotency:

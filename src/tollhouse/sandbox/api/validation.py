@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 from tollhouse.sandbox.description import Description, Operation
+
+# Checks take longer to make than to use: what one sandbox of a test run has made serves the next.
+_made: Final[WeakKeyDictionary[Description, dict[tuple[str, str], Any]]] = WeakKeyDictionary()
 
 
 class ReplyCheck:
@@ -16,7 +20,7 @@ class ReplyCheck:
 
         self._make = jsonschema_rs.Draft202012Validator
         self._components = description.document["components"]
-        self._validators: dict[tuple[str, str], Any] = {}
+        self._validators = _made.setdefault(description, {})
 
     def __call__(self, operation: Operation, body: dict[str, Any]) -> None:
         """Check one body."""

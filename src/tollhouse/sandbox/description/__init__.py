@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tollhouse.sandbox.description.description import Description, Operation, Schema, load
+from tollhouse.sandbox.description.description import Description, Operation, Schema, is_nullable, load
 
-__all__ = ["Description", "Operation", "Schema", "load"]
+__all__ = ["Description", "Operation", "Schema", "is_nullable", "load"]

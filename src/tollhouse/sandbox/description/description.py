@@ -14,6 +14,7 @@ FORM: Final = "application/x-www-form-urlencoded"
 JSON: Final = "application/json"
 # Part of an object only when a request expands them, although they may be null.
 ASKED_FOR: Final = {
+    ("charge", "refunds"),
     ("customer", "cash_balance"),
     ("invoice", "confirmation_secret"),
     ("invoice", "payments"),
@@ -30,9 +31,12 @@ class Operation:
     segments: tuple[str, ...]
     parameters: Schema  # an object's: the query of a GET or DELETE, the body of a POST
     result: Schema
+    is_described: bool = True  # or it is one that only Stripe's own tools call, whose parameters nobody wrote down
 
     def match(self, segments: tuple[str, ...]) -> dict[str, str] | None:
         """Return the path's parameters, or None for a path of another operation."""
+        if len(segments) != len(self.segments):
+            return None
         found: dict[str, str] = {}
         for own, given in zip(self.segments, segments, strict=True):
             if own.startswith("{"):

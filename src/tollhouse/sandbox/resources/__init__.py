@@ -1,1 +1,1 @@
-"""One module per noun of Stripe's API, its operations as functions."""
+"""What Stripe's API is about: one module per noun, with its operations as functions, by what belongs together."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tollhouse.sandbox.api.lists import Page, read_page
+from tollhouse.sandbox.description import Operation
 from tollhouse.sandbox.state.world import World
 from tollhouse.sandbox.values import Obj
 
@@ -20,6 +21,7 @@ Handler = Callable[..., Obj]
 
 _handlers: dict[tuple[str, str], Handler] = {}
 _includables: dict[tuple[str, str], Includable] = {}
+_undescribed: list[Operation] = []
 # Parameters of earlier API versions, by operation: an account that names no version may still send them.
 _earlier: dict[tuple[str, str], frozenset[str]] = {}
 
@@ -35,6 +37,19 @@ def operation(method: str, path: str, *, earlier: tuple[str, ...] = ()) -> Calla
         _handlers[method, path] = handler
         _earlier[method, path] = frozenset(earlier)
         return handler
+
+    return register
+
+
+def undescribed(method: str, path: str) -> Callable[[Handler], Handler]:
+    """Register an operation outside the description, such as those that the Stripe CLI alone calls.
+
+    Its parameters come decoded but unchecked: strings, lists and objects. Its reply is not checked either.
+    """
+
+    def register(handler: Handler) -> Handler:
+        _undescribed.append(Operation(method, path, tuple(path.strip("/").split("/")), {}, {}, is_described=False))
+        return operation(method, path)(handler)
 
     return register
 
@@ -69,6 +84,15 @@ def find_handler(method: str, path: str) -> Handler | None:
     return _handlers.get((method, path))
 
 
+def find_undescribed(method: str, path: str) -> tuple[Operation, dict[str, str]] | None:
+    """Return the operation outside the description with its path's parameters, or None."""
+    segments = tuple(path.strip("/").split("/"))
+    for each in _undescribed:
+        if each.method == method and (names := each.match(segments)) is not None:
+            return each, names
+    return None
+
+
 def handlers() -> Mapping[tuple[str, str], Handler]:
     """Return all of them."""
     return _handlers
@@ -85,7 +109,7 @@ def find_includable(kind: str, field: str) -> Includable | None:
 
 
 def load() -> None:
-    """Import every module of this package, so that its operations are registered."""
+    """Import every module of this package and of those in it, so that their operations are registered."""
     package: Final = __package__ or ""
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        importlib.import_module(f"{package}.{module.name}")
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        importlib.import_module(module.name)

@@ -27,6 +27,7 @@ PREFIXES: Final = {
     "invoiceitem": "ii_",
     "item": "li_",
     "line_item": "il_",
+    "mandate": "mandate_",
     "payment_intent": "pi_",
     "payment_method": "pm_",
     "price": "price_",
@@ -36,6 +37,7 @@ PREFIXES: Final = {
     "refund": "re_",
     "setup_attempt": "setatt_",
     "setup_intent": "seti_",
+    "shipping_rate": "shr_",
     "subscription": "sub_",
     "subscription_item": "si_",
     "tax_id": "txi_",
@@ -64,7 +66,11 @@ class Ids:
         """Return so many letters and digits that were never returned before."""
         self._count += 1
         self._store.note("ids", str(self._count))
-        digest = hashlib.shake_256(f"{self._seed}:{self._count}".encode()).digest(length)
+        return self.derive(str(self._count), length)
+
+    def derive(self, name: str, length: int) -> str:
+        """Return so many letters and digits, the same whenever they are asked for by this name."""
+        digest = hashlib.shake_256(f"{self._seed}:{name}".encode()).digest(length)
         return "".join(LETTERS[byte % 62] for byte in digest)
 
     def of(self, kind: str) -> str:

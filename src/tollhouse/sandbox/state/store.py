@@ -35,8 +35,8 @@ LINKED: Final = (
 )
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS objects (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL UNIQUE, created INTEGER NOT NULL,
-    body TEXT NOT NULL
+    seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL,
+    body TEXT NOT NULL, UNIQUE (id, kind)
 );
 CREATE INDEX IF NOT EXISTS objects_by_kind ON objects (kind, seq);
 CREATE TABLE IF NOT EXISTS links (
@@ -105,22 +105,26 @@ class Store:
         body = json.dumps(obj, separators=(",", ":"))
         sql = (
             "INSERT INTO objects (kind, id, created, body) VALUES (?, ?, ?, ?)"
-            " ON CONFLICT (id) DO UPDATE SET body = excluded.body RETURNING seq"
+            " ON CONFLICT (id, kind) DO UPDATE SET body = excluded.body RETURNING seq"
         )
         ((seq,),) = self._db.execute(sql, (kind, obj["id"], obj.get("created", 0), body)).fetchall()
         self._db.execute("DELETE FROM links WHERE seq = ?", (seq,))
         links = [(seq, kind, name, obj[name]) for name in LINKED if isinstance(obj.get(name), str)]
         self._db.executemany("INSERT INTO links (seq, kind, field, value) VALUES (?, ?, ?, ?)", links)
 
-    def get(self, id: str) -> Obj | None:
-        """Return a copy of the object of any kind, or None."""
-        rows = self._db.execute("SELECT body FROM objects WHERE id = ?", (id,)).fetchall()
+    def get(self, id: str, kind: str = "") -> Obj | None:
+        """Return a copy of the object, or None; of several kinds that share an id, the one of this kind."""
+        sql = "SELECT body FROM objects WHERE id = ? ORDER BY kind = ? DESC, seq LIMIT 1"
+        rows = self._db.execute(sql, (id, kind)).fetchall()
         return json.loads(rows[0][0]) if rows else None
 
-    def remove(self, id: str) -> None:
-        """Forget an object."""
-        self._db.execute("DELETE FROM links WHERE seq IN (SELECT seq FROM objects WHERE id = ?)", (id,))
-        self._db.execute("DELETE FROM objects WHERE id = ?", (id,))
+    def remove(self, id: str, kind: str = "") -> None:
+        """Forget an object; without a kind, all of this id."""
+        (these,) = self._db.execute(
+            "SELECT json_group_array(seq) FROM objects WHERE id = ? AND ? IN (kind, '')", (id, kind)
+        ).fetchall()
+        self._db.execute("DELETE FROM links WHERE seq IN (SELECT value FROM json_each(?))", these)
+        self._db.execute("DELETE FROM objects WHERE seq IN (SELECT value FROM json_each(?))", these)
 
     def every(
         self, kind: str, *, limit: int | None = None, before: str = "", after: str = "", **equal: Any
@@ -195,7 +199,7 @@ def _select(kind: str, linked: dict[str, str], before: str, after: str) -> tuple
     values.append(kind)
     for sign, id in (("<", before), (">", after)):
         if id:
-            conditions.append(f"o.seq {sign} (SELECT seq FROM objects WHERE id = ?)")  # noqa: S608 (our own signs)
-            values.append(id)
+            conditions.append(f"o.seq {sign} (SELECT seq FROM objects WHERE id = ? AND kind = ?)")  # noqa: S608 (our own signs)
+            values += [id, kind]
     order = "o.seq" if after else "o.seq DESC"
     return f"SELECT o.body FROM {tables} WHERE {' AND '.join(conditions)} ORDER BY {order}", values  # noqa: S608 (our own)

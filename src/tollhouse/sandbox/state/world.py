@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from tollhouse.sandbox.description import Description
 from tollhouse.sandbox.errors import invalid, missing
 from tollhouse.sandbox.state.clock import Clock
 from tollhouse.sandbox.state.ids import Ids
 from tollhouse.sandbox.state.store import Store, Timer
-from tollhouse.sandbox.values import Obj
+from tollhouse.sandbox.values import Obj, is_object
 
+AfterDunning = Literal["cancel", "unpaid", "past_due"]
 Action = Callable[["World", str], None]
 
 HIDDEN: Final = "_"  # the field for what Stripe keeps to itself; no reply and no event has it
+NO_REQUEST: Final[Obj] = {"id": None, "idempotency_key": None}
 METADATA_KEYS_MAX: Final = 50
 METADATA_KEY_MAX: Final = 40
 METADATA_VALUE_MAX: Final = 500
@@ -51,16 +53,24 @@ class World:
     command happens whole or not at all, and nothing can come between.
     """
 
-    def __init__(self, store: Store, clock: Clock, description: Description, *, seed: int | None = None) -> None:
-        """Begin where the store left off."""
+    def __init__(
+        self, store: Store, clock: Clock, description: Description, *, seed: int | None = None, url: str
+    ) -> None:
+        """Begin where the store left off; `url` is where the hosted pages are reached."""
         self.store = store
         self.clock = clock
         self.description = description
+        self.url = url
         self.ids = Ids(store, seed)
-        self.request: Obj = {"id": None, "idempotency_key": None}  # that is being answered, for its events to name
+        self.request: Obj = dict(NO_REQUEST)  # that is being answered, for its events to name
+        self.version: str | None = None  # of the API, that this request names
         self.on_event: Callable[[Obj], None] = lambda _event: None
+        # Called to send an event again: to this endpoint, or to what listens for the Stripe CLI.
+        self.on_resend: Callable[[Obj, str | None], None] = lambda _event, _endpoint: None
         self.withholds_event: Callable[[str], bool] = lambda _type: False
+        self.after_dunning: AfterDunning = "cancel"  # what becomes of a subscription that was not paid in the end
         self._time: int | None = None  # while a timer runs: when it was due
+        self._time_clock = ""  # and by which test clock
 
     # Time.
 
@@ -70,25 +80,32 @@ class World:
 
     def now_for(self, obj: Mapping[str, Any]) -> int:
         """Return the time an object lives in: its test clock's, if it has one."""
-        clock = obj.get("test_clock")
-        if clock and self._time is None:
+        clock = clock_of(obj)
+        if clock and clock != self._time_clock:
             found = self.find("test_helpers.test_clock", clock)
             return self.now() if found is None else int(found["frozen_time"])
         return self.now()
 
     @contextmanager
-    def at(self, time: int) -> Generator[None]:
-        """Let it be this time inside."""
-        before, self._time = self._time, time
+    def at(self, time: int, *, test_clock: str = "") -> Generator[None]:
+        """Let it be this time inside, by this test clock if one is named."""
+        before = self._time, self._time_clock
+        self._time, self._time_clock = time, test_clock
         try:
             yield
         finally:
-            self._time = before
+            self._time, self._time_clock = before
+
+    @contextmanager
+    def within(self, obj: Mapping[str, Any]) -> Generator[None]:
+        """Let it be the time that an object lives in: what is made inside belongs to it, though it names no clock."""
+        with self.at(self.now_for(obj), test_clock=clock_of(obj)):
+            yield
 
     def schedule(self, name: str, obj: Mapping[str, Any], due: int) -> None:
         """Do the action of this name to the object at a time: by its test clock, if it has one."""
         assert name in _actions, name
-        self.store.schedule(Timer(due, name, obj["id"]), obj.get("test_clock") or "")
+        self.store.schedule(Timer(due, name, obj["id"]), clock_of(obj))
 
     def cancel(self, name: str, obj: Mapping[str, Any]) -> None:
         """Do not do it after all."""
@@ -98,10 +115,14 @@ class World:
         """Do all that is due by now, or by `until`, each at its own time; return how much it was."""
         until = self.clock.now() if until is None else until
         count = 0
-        while (timer := self.store.take_due(until, test_clock)) is not None:
-            with self.at(timer.due):
-                _actions[timer.action](self, timer.id)
-            count += 1
+        asked, self.request = self.request, dict(NO_REQUEST)  # what time brings, no request asked for
+        try:
+            while (timer := self.store.take_due(until, test_clock)) is not None:
+                with self.at(timer.due, test_clock=test_clock):
+                    _actions[timer.action](self, timer.id)
+                count += 1
+        finally:
+            self.request = asked
         return count
 
     # Objects. What is returned is the caller's own copy; `save` makes a change to it known.
@@ -121,7 +142,7 @@ class World:
 
     def find(self, kind: str, id: str | None) -> Obj | None:
         """Return the object, or None when there is none of this kind."""
-        obj = self.store.get(id) if id else None
+        obj = self.store.get(id, kind) if id else None
         return obj if obj is not None and obj["object"] == kind else None
 
     def get(self, kind: str, id: str, *, param: str = "id") -> Obj:
@@ -137,7 +158,7 @@ class World:
 
     def change(self, obj: Obj, changes: Mapping[str, Any], event: str | None = None) -> Obj:
         """Save an object with changed fields; if any differ and a type is given, tell it with what they were."""
-        previous = {name: obj.get(name) for name, value in changes.items() if obj.get(name) != value}
+        previous = compare(obj, changes)
         obj.update(changes)
         self.save(obj)
         previous.pop(HIDDEN, None)
@@ -154,7 +175,7 @@ class World:
         if leaves_trace:
             self.save(gone)
         else:
-            self.store.remove(obj["id"])
+            self.store.remove(obj["id"], obj["object"])
         if event is not None:
             self.emit(event, obj)
         return gone
@@ -171,8 +192,27 @@ class World:
         version = self.description.version
         event = self.new("event", type=type, data=data, api_version=version, request=dict(self.request))
         event["created"] = self.now_for(obj)
+        # Where `created` is a test clock's time, this is the account's: a timer's own, while the account is advanced.
+        event[HIDDEN] = {"at": self.clock.now() if self._time is None or self._time_clock else self._time}
         self.save(event)
         self.on_event(event)
+
+
+def clock_of(obj: Mapping[str, Any]) -> str:
+    """Return the id of the test clock an object lives by, also where Stripe does not show it; without one, nothing."""
+    return obj.get("test_clock") or obj.get(HIDDEN, {}).get("test_clock") or ""
+
+
+def compare(old: Mapping[str, Any], changes: Mapping[str, Any]) -> Obj:
+    """Return what the changed fields were before, as events tell it: of an object, its changed members alone."""
+    previous: Obj = {}
+    for name, new in changes.items():
+        was = old.get(name)
+        if is_object(was) and is_object(new) and "object" not in was and was != new:
+            previous[name] = compare(was, dict.fromkeys(was) | new)
+        elif was != new:
+            previous[name] = was
+    return previous
 
 
 def merge_metadata(old: Mapping[str, str] | None, given: Any, param: str = "metadata") -> dict[str, str]:

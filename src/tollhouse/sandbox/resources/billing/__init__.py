@@ -1,0 +1,1 @@
+"""Subscriptions, and what time makes of them."""

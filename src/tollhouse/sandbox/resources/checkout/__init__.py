@@ -1,0 +1,1 @@
+"""Checkout sessions, from their making to what paying them sets going."""

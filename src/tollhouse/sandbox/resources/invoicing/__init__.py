@@ -1,0 +1,1 @@
+"""Invoices: drafted, finalized, paid or not."""
