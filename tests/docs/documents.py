@@ -13,6 +13,7 @@ SIGN_IN = ROOT / "docs" / "sign-in.md"
 TOKENS = ROOT / "docs" / "tokens.md"
 EVENTS = ROOT / "docs" / "events.md"
 OPERATIONS = ROOT / "docs" / "operations.md"
+SANDBOX = ROOT / "docs" / "sandbox.md"
 SETTINGS = ROOT / "docs" / "settings.md"
 # What a stranger reads: whoever adds a page under docs/ has it tested here.
 GUIDES = (README, ROOT / "examples" / "host" / "README.md", *sorted((ROOT / "docs").glob("*.md")))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 
-from tests.docs.documents import ROOT, rows
+import pytest
+
+from tests.docs.documents import SANDBOX as GUIDE
+from tests.docs.documents import Block, blocks, rows
 from tests.sandbox.cli_triggers import FAILING, PASSING
 from tollhouse.sandbox.control.commands import load_commands
 from tollhouse.sandbox.description import load
 from tollhouse.sandbox.faults.kinds import KINDS
 from tollhouse.sandbox.resources.payments.cards import CARDS
-
-GUIDE = ROOT / "docs" / "sandbox.md"
 
 
 def test_every_command_is_listed_with_what_it_takes() -> None:
@@ -40,3 +41,9 @@ def test_the_cards_are_known() -> None:
 
 def test_the_version_is_the_descriptions() -> None:
     assert f"API version `{load().version}`" in GUIDE.read_text()
+
+
+@pytest.mark.parametrize("block", blocks("python", GUIDE), ids=lambda block: block.name)
+def test_the_examples_run(block: Block) -> None:
+    """Each calls its own test function at its end."""
+    exec(compile(block.text, block.name, "exec"), {})

@@ -26,7 +26,7 @@ URL: Final = "http://127.0.0.1:8001"
 API_KEY: Final = "sk_test_sandbox"
 TICK_SECONDS: Final = 0.25
 
-log: Final = logging.getLogger(__name__)
+logger: Final = logging.getLogger(__name__)
 
 
 class Sandbox:
@@ -136,4 +136,4 @@ class Sandbox:
 def _complain(task: asyncio.Task[None]) -> None:
     """Say at once that time stands still or nothing is sent any more; whoever closes the sandbox gets the error too."""
     if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("The sandbox has broken down.", exc_info=error)
+        logger.critical("The sandbox has broken down.", exc_info=error)
