@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Iterator
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, ViewportSize, async_playwright
+from playwright.async_api import Browser, ViewportSize
 
+from tests.support.chromium import launched
 from tests.support.processes import spawn
 
 from .neighbour import Neighbour
@@ -38,10 +39,8 @@ async def product(neighbour: Neighbour, tmp_path_factory: pytest.TempPathFactory
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def chromium(chromium_path: str) -> AsyncIterator[Browser]:
     """One Chromium for all."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+    async with launched(chromium_path) as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture

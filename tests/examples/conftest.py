@@ -11,11 +11,12 @@ from typing import Protocol
 import httpx
 import pytest
 import pytest_asyncio
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser
 
 from tests.browser.people import Browsers, Watch, new_address
 from tests.browser.product import Product
 from tests.support.children import free_port
+from tests.support.chromium import launched
 from tests.support.nextjs import built_example, start_example
 from tests.support.processes import Process, spawn
 
@@ -116,10 +117,8 @@ def app(app_url: str, product: Product, start_app: StartApp) -> App:
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def chromium(chromium_path: str) -> AsyncIterator[Browser]:
     """One Chromium for all."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+    async with launched(chromium_path) as browser:
         yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="package")

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
+from tests.support.chromium import launched, without_complaints
 from tollhouse.pages import Brand, Pages
 
 from .samples import samples
@@ -44,10 +45,8 @@ def door(running: Door) -> Door:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser(chromium_path: str) -> AsyncIterator[Browser]:
     """One Chromium for all."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+    async with launched(chromium_path) as browser:
         yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -61,25 +60,12 @@ async def tab(browser: Browser) -> AsyncIterator[Page]:
 @pytest_asyncio.fixture(loop_scope="module")
 async def page(tab: Page) -> AsyncIterator[Page]:
     """The tab, blank and as a phone has it; what its console complains of fails the test."""
-    complaints: list[str] = []
-
-    def note_error(error: Error) -> None:
-        complaints.append(str(error))
-
-    def note_refusal(message: ConsoleMessage) -> None:
-        if "Content Security" in message.text:
-            complaints.append(message.text)
-
     await tab.goto("about:blank")
     await tab.set_viewport_size({"width": 390, "height": 800})
     await tab.emulate_media(color_scheme="light", reduced_motion="no-preference")
-    tab.on("pageerror", note_error)
-    tab.on("console", note_refusal)
-    yield tab
-    tab.remove_listener("pageerror", note_error)
-    tab.remove_listener("console", note_refusal)
+    with without_complaints(tab):
+        yield tab
     await tab.unroute_all()
-    assert not complaints
 
 
 async def examine(page: Page) -> None:

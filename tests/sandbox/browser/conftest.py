@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 import pytest_asyncio
-from playwright.async_api import Browser, ConsoleMessage, Error, Page, async_playwright
+from playwright.async_api import Browser, Page
 
 from tests.sandbox.asking import ask
 from tests.sandbox.conftest import START
+from tests.support.chromium import launched, without_complaints
 from tollhouse.sandbox import Sandbox
 from tollhouse.sandbox.sandbox import API_KEY
 from tollhouse.sandbox.serving import serving
@@ -69,29 +70,16 @@ async def shop() -> AsyncIterator[Shop]:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def chromium(chromium_path: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium_path, args=["--no-sandbox"])
+    async with launched(chromium_path) as browser:
         yield browser
-        await browser.close()
 
 
 @pytest_asyncio.fixture(loop_scope="package")
 async def page(chromium: Browser) -> AsyncIterator[Page]:
     """A phone's tab; what its console complains of fails the test."""
-    complaints: list[str] = []
-
-    def note_error(error: Error) -> None:
-        complaints.append(str(error))
-
-    def note_refusal(message: ConsoleMessage) -> None:
-        if "Content Security" in message.text:
-            complaints.append(message.text)
-
     context = await chromium.new_context(viewport={"width": 390, "height": 800})
     context.set_default_timeout(8_000)
     tab = await context.new_page()
-    tab.on("pageerror", note_error)
-    tab.on("console", note_refusal)
-    yield tab
+    with without_complaints(tab):
+        yield tab
     await context.close()
-    assert not complaints

@@ -188,5 +188,15 @@ def check_status(intent: Obj, allowed: tuple[str, ...], done: str) -> None:
     raise StripeError(message, code=f"{kind}_unexpected_state", **evidence)
 
 
+def check_secret(intent: Obj, params: Params) -> None:
+    """Raise `StripeError` 400 if a client secret is given that is another's."""
+    if params.get("client_secret", intent["client_secret"]) != intent["client_secret"]:
+        raise invalid(
+            f"The client_secret provided does not match the client_secret associated with the {_noun(intent)}.",
+            "client_secret",
+            f"{intent['object']}_invalid_parameter",
+        )
+
+
 def _noun(intent: Obj) -> str:
     return "PaymentIntent" if intent["object"] == "payment_intent" else "SetupIntent"

@@ -63,12 +63,7 @@ def find(world: World, params: Params, /) -> Page:
 def retrieve(world: World, params: Params, /, *, id: str) -> Obj:
     """Return an intent."""
     intent = _find(world, id)
-    if params.get("client_secret", intent["client_secret"]) != intent["client_secret"]:
-        raise invalid(
-            "The client_secret provided does not match the client_secret associated with the PaymentIntent.",
-            "client_secret",
-            "payment_intent_invalid_parameter",
-        )
+    intent_fields.check_secret(intent, params)
     return intent
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tollhouse.sandbox.api.lists import Page, read_page
-from tollhouse.sandbox.errors import StripeError, invalid
+from tollhouse.sandbox.errors import StripeError
 from tollhouse.sandbox.resources.payments import intent_fields, payment_methods, setup_intents
 from tollhouse.sandbox.resources.payments.payment_intent_params import check_connect
 from tollhouse.sandbox.resources.registry import Params, operation
@@ -45,12 +45,7 @@ def create(world: World, params: Params, /) -> Obj:
 def retrieve(world: World, params: Params, /, *, id: str) -> Obj:
     """Return an intent."""
     intent = _find(world, id)
-    if params.get("client_secret", intent["client_secret"]) != intent["client_secret"]:
-        raise invalid(
-            "The client_secret provided does not match the client_secret associated with the SetupIntent.",
-            "client_secret",
-            "setup_intent_invalid_parameter",
-        )
+    intent_fields.check_secret(intent, params)
     return intent
 
 
