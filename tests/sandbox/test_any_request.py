@@ -20,6 +20,8 @@ from tests.sandbox.conftest import START
 from tests.sandbox.sdk.scenario import Sdk, play
 from tollhouse.sandbox import Sandbox
 from tollhouse.sandbox.description import load
+from tollhouse.sandbox.resources import registry
+from tollhouse.sandbox.state.timers import read_failed
 from tollhouse.testing import stripe_client
 
 with warnings.catch_warnings():
@@ -63,11 +65,18 @@ class Populated:
         self._runner.run(self._client.aclose())
         self._runner.close()
 
-    def send(self, method: str, path: str, parameters: dict[str, Any]) -> httpx.Response:
+    def send(
+        self, method: str, path: str, parameters: dict[str, Any], *, version: str | None = DESCRIPTION.version
+    ) -> httpx.Response:
         encoded = urlencode(list(flatten(parameters)))
         options: dict[str, Any] = {"content": encoded} if method == "POST" else {"params": encoded}
-        headers = {"stripe-version": DESCRIPTION.version}
+        headers = {} if version is None else {"stripe-version": version}
         return self._runner.run(self._client.request(method, path, headers=headers, **options))
+
+    def advance(self, seconds: int) -> list[dict[str, Any]]:
+        """Let time go by; return what it should have brought and could not."""
+        self._sandbox.advance(seconds)
+        return read_failed(self._sandbox.world)
 
 
 @pytest.fixture(scope="module")
@@ -142,3 +151,34 @@ def test_a_reply_is_one_that_the_description_knows(label: str, populated: Popula
             ERROR.validate(reply.json())
 
     send()
+
+
+# What may come in the place of a value.
+SHAPES: list[Any] = [
+    "", "x", "now", "tok_visa", "-1", "9" * 26, "NaN", "1e400", "\0", ["x"], [["x"]], {"a": "x"}, [{"a": "x"}],
+    {"object": "card", "number": "²", "exp_month": "x"}, {"card": {"token": "x"}},
+]  # fmt: skip
+registry.load()
+TYPED = {label: known for label, known in registry.known_parameters().items() if known}
+
+
+@pytest.mark.parametrize("label", TYPED)
+def test_a_parameter_that_no_description_has_breaks_nothing(label: tuple[str, str], populated: Populated) -> None:
+    method, template = label
+    found = DESCRIPTION.find(method, template)
+    required = found[0].parameters.get("required", ()) if found else ()
+    usual = {"amount": "500", "currency": "usd", "name": "x", "subscription": populated.ids["subscription"][0]}
+    sound = {name: usual[name] for name in required if name in usual} | {"customer": populated.ids["customer"][0]}
+    known = populated.ids.get(kind_of(f"{method} {template}"), ["x"])
+    for name in TYPED[label]:
+        for place, shape in enumerate(SHAPES):
+            parameters = (sound if place % 2 else {}) | {name: shape}
+            path = template.replace("{id}", known[place % len(known)])
+            reply = populated.send(method, path, parameters, version=None)
+            assert reply.status_code in STATUSES, (parameters, reply.text)
+
+
+def test_whatever_was_sent_time_goes_on(populated: Populated) -> None:
+    failed = populated.advance(40 * 86_400)
+    assert failed == []
+    assert populated.send("GET", "/v1/customers", {}).status_code == 200

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from stripe._encode import _api_encode as encode_nested
 
 from tollhouse.sandbox.api import forms
-from tollhouse.sandbox.api.parameters import check
+from tollhouse.sandbox.api.parameters import WHOLE, Earlier, check
 from tollhouse.sandbox.description import load
 from tollhouse.sandbox.errors import StripeError
 
@@ -168,9 +168,17 @@ def test_a_value_of_another_type_is_refused_by_its_name(given: Any, param: str, 
 
 
 def test_a_parameter_of_an_earlier_version_may_stand_for_one_that_is_missing() -> None:
-    assert check(SCHEMA, {"title": "x"}, tolerated=frozenset({"title"})) == {"title": "x"}
-    with pytest.raises(StripeError, match="Missing required param: name"):
-        check(SCHEMA, {}, tolerated=frozenset({"title"}))
+    tolerated = {"title": Earlier(replaces="name"), "size": Earlier(WHOLE)}
+    assert check(SCHEMA, {"title": "x"}, tolerated=tolerated) == {"title": "x"}
+    for params in ({}, {"size": "1"}):
+        with pytest.raises(StripeError, match="Missing required param: name"):
+            check(SCHEMA, params, tolerated=tolerated)
+
+
+@pytest.mark.parametrize("params", [{"title": ["x"]}, {"title": "x", "size": "x"}])
+def test_a_parameter_of_an_earlier_version_has_its_type(params: dict[str, Any]) -> None:
+    with pytest.raises(StripeError, match="Invalid"):
+        check(SCHEMA, params, tolerated={"title": Earlier(replaces="name"), "size": Earlier(WHOLE)})
 
 
 @given(st.sampled_from(POSTS), FORMS)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ import stripe
 from tests.support.processes import Process
 from tollhouse.sandbox import Sandbox
 from tollhouse.sandbox.serving import HOST, PortTaken, serving
+from tollhouse.sandbox.state.file import UnusableFile
 from tollhouse.testing import ServedSandbox, stripe_client
 
 KEY = {"authorization": "Bearer sk_test_sandbox"}
@@ -77,8 +80,45 @@ def test_a_test_without_an_event_loop_has_it_on_a_port_and_with_the_sdk() -> Non
 def test_what_keeps_it_from_starting_is_raised(tmp_path: Path) -> None:
     no_database = tmp_path / "sandbox.db"
     no_database.write_text("not a database, but long enough to be taken for one" * 100)
-    with pytest.raises(Exception, match="not a database"), ServedSandbox(path=no_database):
+    with pytest.raises(UnusableFile, match=r"sandbox\.db is not a sandbox's database"), ServedSandbox(path=no_database):
         pass
+
+
+async def test_a_file_is_one_sandboxs_at_a_time(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.db"
+    async with Sandbox(path=path) as first, first.client() as client:
+        with pytest.raises(UnusableFile, match=r"sandbox\.db is in use"):
+            Sandbox(path=path)
+        assert (await client.post("/v1/customers")).status_code == 200
+    async with Sandbox(path=path) as second, second.client() as client:
+        assert len((await client.get("/v1/customers")).json()["data"]) == 1
+
+
+def test_another_programs_database_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE objects (id TEXT)")
+    before = path.read_bytes()
+    with pytest.raises(UnusableFile, match=r"other\.db is not a sandbox's database"):
+        Sandbox(path=path)
+    assert path.read_bytes() == before
+
+
+def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UnusableFile, match=r"sandbox\.db cannot be used"):
+        Sandbox(path=tmp_path / "missing" / "sandbox.db")
+
+
+async def test_a_file_of_an_earlier_version_is_found_by_what_is_looked_up_now(tmp_path: Path) -> None:
+    path = tmp_path / "sandbox.db"
+    async with Sandbox(path=path) as first, first.client() as client:
+        await client.post("/v1/customers", content="email=alice%40example.com")
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("DELETE FROM links")
+        file.execute("DELETE FROM notes WHERE name = 'linked'")
+    async with Sandbox(path=path) as second, second.client() as client:
+        found = await client.get("/v1/customers", params={"email": "alice@example.com"})
+        assert len(found.json()["data"]) == 1
 
 
 async def test_the_sdk_speaks_to_it_without_a_socket(sandbox: Sandbox) -> None:
@@ -109,6 +149,19 @@ async def test_a_command_on_a_taken_port_says_so(spawn_tollhouse: Callable[..., 
         process = spawn_tollhouse("sandbox", "--port", str(port), env={})
         assert await process.ended() == 1
         assert f"Port {port} is taken" in process.text()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["sandbox", "dev"])
+async def test_a_command_on_a_file_in_use_says_so_in_one_line(
+    spawn_tollhouse: Callable[..., Process], tmp_path: Path, command: str
+) -> None:
+    path = tmp_path / "sandbox.db"
+    async with Sandbox(path=path):
+        data = path if command == "sandbox" else tmp_path
+        process = spawn_tollhouse(command, "--port", "{port}", "--data", str(data), env={})
+        assert await process.ended() == 1
+    assert process.text().strip().splitlines() == [f"{path} is in use: another sandbox has it open."]
 
 
 @pytest.mark.slow

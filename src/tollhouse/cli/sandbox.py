@@ -31,8 +31,14 @@ def sandbox(port: int, data: Path | None, seed: int | None) -> None:
       tollhouse sandbox --port 12111 --data sandbox.db
     """
     from tollhouse.sandbox import Sandbox
+    from tollhouse.sandbox.state.file import UnusableFile
 
-    sys.exit(asyncio.run(_serve(Sandbox(path=data, seed=seed), port)))
+    try:
+        account = Sandbox(path=data, seed=seed)
+    except UnusableFile as error:
+        click.echo(str(error), err=True)
+        sys.exit(1)
+    sys.exit(asyncio.run(_serve(account, port)))
 
 
 async def _serve(account: Sandbox, port: int) -> int:

@@ -79,6 +79,7 @@ async def serve(*, port: int, data: Path, reset: bool, command: Sequence[str]) -
     """Serve until a signal, or until the command ends; return the exit code."""
     from tollhouse.sandbox import Sandbox
     from tollhouse.sandbox.serving import PortTaken, claim_port, serving
+    from tollhouse.sandbox.state.file import UnusableFile
 
     try:
         for each in (port, port + 1):
@@ -87,8 +88,13 @@ async def serve(*, port: int, data: Path, reset: bool, command: Sequence[str]) -
         sys.stderr.write(f"{error} This takes two, {port} and {port + 1}; --port chooses others.\n")
         return 1
     settings = dev_settings(port, prepare(data, reset=reset))
+    try:
+        account = Sandbox(path=data / "sandbox.db")
+    except UnusableFile as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     await migrate(settings.database_url)
-    async with serving(Sandbox(path=data / "sandbox.db"), port=port + 1) as sandbox_url:
+    async with serving(account, port=port + 1) as sandbox_url:
         _announce(settings, sandbox_url, data)
         return await _serve_product(settings, port, command)
 

@@ -6,15 +6,18 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from typing import Final
+from typing import Any, Final
 
 import httpx
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tollhouse.sandbox.sandbox import Sandbox
 
 HOST: Final = "127.0.0.1"
 START_SECONDS_MAX: Final = 10.0
 STEP_SECONDS: Final = 0.005
+DRAIN_SECONDS_MAX: Final = 2.0
+DRAIN_SECONDS_LEAST: Final = 0.02  # for what the server's threads still have to do when a call has ended
 
 
 class PortTaken(OSError):
@@ -32,7 +35,8 @@ async def serving(sandbox: Sandbox, *, port: int = 0) -> AsyncGenerator[str]:
 
     port = claim_port(port)
     sandbox.world.url = f"http://{HOST}:{port}"
-    server = Server(sandbox.app, address=HOST, port=port, interface=Interfaces.ASGINL, log_enabled=False)
+    app = Draining(sandbox.app)
+    server = Server(app, address=HOST, port=port, interface=Interfaces.ASGINL, log_enabled=False)
     async with sandbox:
         running = asyncio.create_task(server.serve())
         try:
@@ -41,6 +45,34 @@ async def serving(sandbox: Sandbox, *, port: int = 0) -> AsyncGenerator[str]:
         finally:
             server.stop()
             await running
+            await app.drained()
+
+
+class Draining:
+    """An application whose calls can be waited for: the server's threads must not outlive the interpreter."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        """Pass everything on to `app`."""
+        self._app = app
+        self._calls: set[asyncio.Task[Any]] = set()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call."""
+        call = asyncio.current_task()
+        assert call is not None
+        self._calls.add(call)
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._calls.discard(call)
+
+    async def drained(self) -> None:
+        """Return when no call is under way: those that take too long are cancelled."""
+        if self._calls:
+            _, late = await asyncio.wait(self._calls, timeout=DRAIN_SECONDS_MAX)
+            for call in late:
+                call.cancel()
+        await asyncio.sleep(DRAIN_SECONDS_LEAST)
 
 
 def claim_port(port: int) -> int:

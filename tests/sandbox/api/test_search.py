@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.sandbox.asking import ask
 from tests.sandbox.conftest import START
+from tollhouse.sandbox import Sandbox
 from tollhouse.sandbox.api.queries import parse
 from tollhouse.sandbox.errors import StripeError
 
@@ -141,3 +142,24 @@ def test_any_key_and_value_can_be_asked_for(key: str, value: str) -> None:
     escaped = [part.replace("\\", "\\\\").replace('"', '\\"') for part in (key, value)]
     (clause,) = parse(f'metadata["{escaped[0]}"]:"{escaped[1]}"').clauses
     assert (clause.field, clause.value) == ("metadata." + key, value)
+
+
+async def test_a_fault_lets_searches_lag_behind(sandbox: Sandbox, api: httpx.AsyncClient, found: Any) -> None:
+    rule = (await api.post("/control/faults", json={"fault": "search_lag", "seconds": 30})).json()
+    assert "probability" not in rule
+    assert await found('email~"example"') == ""
+    sandbox.advance(29)
+    assert await found('email~"example"') == ""
+    sandbox.advance(1)
+    assert await found('email~"example"') == "AB"
+    await ask(api, "POST", "/v1/customers", {"name": "Zoe", "email": "zoe@example.test"})
+    assert await found('email~"example"') == "AB"
+    assert len((await ask(api, "GET", "/v1/customers"))["data"]) == 4, "lists do not lag"
+    await api.delete(f"/control/faults/{rule['id']}")
+    assert await found('email~"example"') == "ABZ"
+
+
+@pytest.mark.parametrize("field", [{"probability": 0.5}, {"times": 1}, {"seconds": -1}])
+async def test_a_lag_of_searches_is_not_drawn(api: httpx.AsyncClient, field: dict[str, Any]) -> None:
+    reply = await api.post("/control/faults", json={"fault": "search_lag", **field})
+    assert (reply.status_code, reply.json()["param"]) == (400, next(iter(field)))

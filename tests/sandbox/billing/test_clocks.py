@@ -86,3 +86,26 @@ async def test_a_clock_is_gone_after_thirty_days(office: Office) -> None:
     clock = (await office.post(PATH, frozen_time=THEN))["id"]
     office.advance(days=30)
     await office.get(f"{PATH}/{clock}", reply=404)
+
+
+async def test_a_clock_has_three_customers_at_most(office: Office) -> None:
+    clock = (await office.post(PATH, frozen_time=THEN))["id"]
+    made = [await office.customer(None, test_clock=clock) for _ in range(3)]
+    error = await office.post("customers", test_clock=clock, reply=400)
+    assert error["param"] == "test_clock"
+    await office.delete(f"customers/{made[0]}")
+    await office.customer(None, test_clock=clock)
+    other = (await office.post(PATH, frozen_time=THEN))["id"]
+    await office.customer(None, test_clock=other)
+
+
+async def test_a_customer_under_a_clock_has_three_subscriptions_at_most(office: Office) -> None:
+    clock = (await office.post(PATH, frozen_time=THEN))["id"]
+    customer, price = await office.customer(test_clock=clock), await office.price()
+    made = [await office.subscribe(customer, price) for _ in range(3)]
+    assert (await office.subscribe(customer, price, reply=400))["param"] == "customer"
+    await office.delete(f"subscriptions/{made[0]['id']}")
+    await office.subscribe(customer, price)
+    free = await office.customer()
+    for _ in range(4):
+        await office.subscribe(free, price)

@@ -76,7 +76,7 @@ async def test_declines_are_tried_again_and_end_it_after_the_fourth(office: Offi
 
 @pytest.mark.parametrize("end", ["unpaid", "past_due"])
 async def test_the_account_may_keep_what_was_not_paid(office: Office, end: str) -> None:
-    office.sandbox.world.after_dunning = end  # type: ignore[assignment]
+    await office.api.post("/control/account", json={"after_dunning": end})
     customer = await office.customer()
     made = await office.subscribe(customer, await office.price())
     await office.use(FAILING, customer)
@@ -89,7 +89,7 @@ async def test_the_account_may_keep_what_was_not_paid(office: Office, end: str) 
 
 
 async def test_an_unpaid_one_drafts_invoices_and_charges_nothing(office: Office) -> None:
-    office.sandbox.world.after_dunning = "unpaid"
+    await office.api.post("/control/account", json={"after_dunning": "unpaid"})
     customer = await office.customer()
     await office.subscribe(customer, await office.price())
     await office.use(FAILING, customer)
@@ -205,3 +205,46 @@ async def test_changed_quantities_are_billed_from_then_on(office: Office) -> Non
     )
     office.advance(days=31)
     assert amounts((await office.invoices(customer))[-1]) == [3000]
+
+
+async def test_a_renewal_is_told_with_the_time_it_is_to_be_finalized(office: Office) -> None:
+    await office.subscribe(await office.customer(), await office.price())
+    assert office.last("invoice.created")["object"]["automatically_finalizes_at"] is None
+    office.advance(days=31)
+    told = office.last("invoice.created")["object"]
+    assert told["automatically_finalizes_at"] == told["next_payment_attempt"] == told["created"] + HOUR
+
+
+async def test_a_renewal_that_is_sent_is_told_without_a_payment_to_come(office: Office) -> None:
+    customer = await office.customer()
+    await office.subscribe(customer, await office.price(), collection_method="send_invoice", days_until_due=7)
+    office.advance(days=31)
+    told = office.last("invoice.created")["object"]
+    assert (told["automatically_finalizes_at"], told["next_payment_attempt"]) == (told["created"] + HOUR, None)
+
+
+async def test_a_payment_tells_of_its_attempt(office: Office) -> None:
+    await office.subscribe(await office.customer(), await office.price())
+    told = office.last("invoice.updated")
+    before = told["previous_attributes"]
+    assert (before["attempted"], before["attempt_count"], before["status"]) == (False, 0, "open")
+    assert (told["object"]["attempted"], told["object"]["attempt_count"]) == (True, 1)
+
+
+async def test_a_declined_payment_tells_of_its_attempt_too(office: Office) -> None:
+    customer = await office.customer()
+    await office.subscribe(customer, await office.price())
+    await office.use(FAILING, customer)
+    office.advance(days=31, hours=1)
+    before = office.last("invoice.updated")["previous_attributes"]
+    assert (before["attempted"], before["attempt_count"]) == (False, 0)
+    office.advance(days=3)
+    assert "attempted" not in office.last("invoice.updated")["previous_attributes"]
+
+
+async def test_a_payment_elsewhere_is_no_attempt_to_charge(office: Office) -> None:
+    customer = await office.customer()
+    await office.post("invoiceitems", customer=customer, amount=2000)
+    invoice = await office.post("invoices", customer=customer, pending_invoice_items_behavior="include")
+    await office.post(f"invoices/{invoice['id']}/pay", paid_out_of_band=True)
+    assert "attempt_count" not in office.last("invoice.updated")["previous_attributes"]

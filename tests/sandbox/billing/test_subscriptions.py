@@ -264,3 +264,15 @@ async def test_migrating_leads_to_the_flexible_mode(office: Office) -> None:
     moved = await office.post(f"subscriptions/{made['id']}/migrate", billing_mode={"type": "flexible"})
     assert moved["billing_mode"]["type"] == "flexible"
     await office.post(f"subscriptions/{made['id']}/migrate", billing_mode={"type": "flexible"}, reply=400)
+
+
+async def test_what_ran_out_says_that_it_was_to_and_what_was_stopped_does_not(office: Office) -> None:
+    price = await office.price()
+    ran_out = await office.subscribe(await office.customer(), price, cancel_at_period_end=True)
+    stopped = await office.subscribe(await office.customer(), price, cancel_at_period_end=True)
+    await office.delete(f"subscriptions/{stopped['id']}")
+    assert office.last("customer.subscription.deleted")["object"]["cancel_at_period_end"] is False
+    office.advance(days=31)
+    told = office.last("customer.subscription.deleted")["object"]
+    assert (told["id"], told["cancel_at_period_end"], told["status"]) == (ran_out["id"], True, "canceled")
+    assert (await office.subscription(ran_out["id"]))["cancel_at_period_end"] is True

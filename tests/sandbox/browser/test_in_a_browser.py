@@ -181,6 +181,37 @@ async def test_a_customer_helps_themselves_in_the_portal(page: Page, shop: Shop)
     await examine(page)
 
 
+async def test_the_short_pages_are_for_everybody_too(page: Page, shop: Shop) -> None:
+    session = await shop.session(mode="subscription", customer_email="alice@example.com")
+    await page.goto(session["url"])
+    await choose_card(page, "Succeeds")
+    await pay(page)
+    await expect_seller(page, session)
+    customer = (await shop.read(session))["customer"]
+    charge = (await shop.get("/v1/charges", {"customer": customer}))["data"][0]
+    await page.goto(charge["receipt_url"])
+    await expect(page.get_by_role("heading", name="Receipt")).to_be_visible()
+    await examine(page)
+    subscription = (await shop.get("/v1/subscriptions", {"customer": customer}))["data"][0]
+    item = subscription["items"]["data"][0]
+    change = {"subscription": subscription["id"], "items": [{"id": item["id"], "price": item["price"]["id"]}]}
+    after = {"type": "hosted_confirmation", "hosted_confirmation": {"custom_message": "All set."}}
+    flow = {"type": "subscription_update_confirm", "subscription_update_confirm": change, "after_completion": after}
+    portal = await shop.post("/v1/billing_portal/sessions", {"customer": customer, "flow_data": flow})
+    await page.goto(portal["url"])
+    await expect(page.get_by_role("heading", name="Confirm the change")).to_be_visible()
+    await examine(page)
+    await page.get_by_role("button", name="Confirm").click()
+    await expect(page.get_by_text("All set.")).to_be_visible()
+    await examine(page)
+    await page.goto(portal["url"])
+    await page.get_by_role("link", name="Change your details").click()
+    await page.get_by_label("E-mail").fill("alice")
+    await page.get_by_role("button", name="Save").click()
+    await expect(page.get_by_label("E-mail")).to_have_attribute("aria-invalid", "true")
+    await examine(page)
+
+
 async def test_an_expired_session_says_so(page: Page, shop: Shop) -> None:
     session = await shop.session(after_expiration={"recovery": {"enabled": "true"}})
     await shop.post(f"/v1/checkout/sessions/{session['id']}/expire")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox.conftest import START
+from tollhouse.sandbox.durations import TURN_SECONDS_MAX
 
 from .shop import Shop
 
@@ -119,3 +120,12 @@ async def test_everything_is_forgotten_when_asked_to_surely(shop: Shop, paid: An
     assert (await shop.get("/v1/customers"))["data"]
     await press(shop, "reset", sure="1")
     assert (await shop.get("/v1/customers"))["data"] == []
+
+
+async def test_the_dashboard_turns_the_clock_as_far_as_a_command_does(shop: Shop) -> None:
+    before = shop.sandbox.clock.now()
+    refused = await shop.api.post("/control/clock/advance", json={"seconds": TURN_SECONDS_MAX + 1})
+    assert refused.status_code == 400
+    assert shop.sandbox.clock.now() == before
+    await shop.api.post("/dashboard/clock", data={"seconds": str(TURN_SECONDS_MAX + 1)})
+    assert shop.sandbox.clock.now() == before + TURN_SECONDS_MAX

@@ -31,6 +31,7 @@ async def test_a_payment_completes_the_session_and_leads_to_the_seller(shop: Sho
         "charge.succeeded",
         "payment_intent.succeeded",
         "checkout.session.completed",
+        "charge.updated",
     ]
 
 

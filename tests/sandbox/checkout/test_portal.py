@@ -104,6 +104,23 @@ async def test_a_subscription_is_canceled_and_kept(shop: Shop, subscription: Any
     assert (await read_subscription(shop, subscription))["cancel_at_period_end"] is False
 
 
+@pytest.mark.parametrize("mode", ["immediately", "at_period_end"])
+async def test_the_reason_of_a_cancellation_is_kept(shop: Shop, subscription: Any, mode: str) -> None:
+    reasons = {"enabled": True, "options": ["too_expensive", "other"]}
+    feature = {"enabled": True, "mode": mode, "cancellation_reason": reasons}
+    given = {"features": {"subscription_cancel": feature}}
+    configuration = await shop.post("/v1/billing_portal/configurations", given)
+    portal = await open_portal(shop, subscription, configuration=configuration["id"])
+    path = f"/portal/{portal['id']}/subscriptions/{subscription['id']}/cancel"
+    for wrong in ("unused", "<b>"):
+        assert (await shop.api.post(path, data={"feedback": wrong})).status_code == 400
+    assert (await shop.api.post(path, data={"feedback": "too_expensive"})).status_code == 303
+    after = await read_subscription(shop, subscription)
+    assert after["status"] == ("canceled" if mode == "immediately" else "active")
+    details = after["cancellation_details"]
+    assert (details["feedback"], details["reason"]) == ("too_expensive", "cancellation_requested")
+
+
 async def test_a_plan_is_changed(shop: Shop, subscription: Any, plans: list[Any]) -> None:
     portal = await open_portal(shop, subscription)
     path = f"/portal/{portal['id']}/subscriptions/{subscription['id']}"

@@ -180,6 +180,7 @@ async def test_a_disabled_endpoint_gets_nothing_new_and_no_retry(
     await sandbox.settle()
     assert len(receiver.requests) == 1
     assert [each["status"] for each in await deliveries(api)] == ["canceled"]
+    assert await pending(api) == [0, 0], "nothing is on its way any more"
     await api.post(f"/control/webhook_endpoints/{id}/enable", json={})
     await create_customer(api)
     await sandbox.settle()
@@ -191,10 +192,13 @@ async def test_a_deleted_endpoint_gets_no_retry(sandbox: Sandbox, api: httpx.Asy
     receiver.statuses[URL] = [500]
     await create_customer(api)
     await sandbox.settle()
+    await listen(api, url=OTHER)
     await api.delete(f"/v1/webhook_endpoints/{id}")
+    assert await pending(api) == [1]
     sandbox.advance(24 * HOUR)
     await sandbox.settle()
     assert len(receiver.requests) == 1
+    assert await pending(api) == [0]
 
 
 async def test_a_resend_by_hand_leaves_automatic_retries_running(
@@ -224,7 +228,6 @@ async def test_a_slow_endpoint_delays_no_other(sandbox: Sandbox, api: httpx.Asyn
     customer = await create_customer(api)
     await create_customer(api)
     await receiver.gets(2, OTHER)
-    assert receiver.urls.count(URL) == 1
     assert not await sandbox.deliveries.settled(customer, types={"customer.created"}, seconds=0.01)
     assert await sandbox.deliveries.settled(customer, types={"customer.deleted"}, seconds=0.01)
     receiver.gates[URL].set()
@@ -232,12 +235,30 @@ async def test_a_slow_endpoint_delays_no_other(sandbox: Sandbox, api: httpx.Asyn
     await sandbox.settle()
 
 
-async def test_events_come_in_their_order_to_an_endpoint_that_answers(
+async def test_webhooks_arrive_at_once_and_are_sent_in_their_order(
     sandbox: Sandbox, api: httpx.AsyncClient, receiver: Receiver
 ) -> None:
+    receiver.gates[URL] = asyncio.Event()
     await listen(api)
-    made = [await create_customer(api) for _ in range(20)]
+    made = [await create_customer(api) for _ in range(10)]
+    await receiver.gets(8, URL)
+    await asyncio.sleep(0.01)
+    assert [event["data"]["object"]["id"] for event in receiver.events] == made[:8], "and no more than eight"
+    receiver.gates[URL].set()
     await sandbox.settle()
+    assert [event["data"]["object"]["id"] for event in receiver.events] == made
+
+
+async def test_webhooks_come_one_by_one_where_order_is_kept(receiver: Receiver) -> None:
+    receiver.gates[URL] = asyncio.Event()
+    async with Sandbox(start=START, transport=receiver, keeps_order=True) as sandbox, sandbox.client() as api:
+        await listen(api)
+        made = [await create_customer(api) for _ in range(10)]
+        await receiver.gets(1, URL)
+        await asyncio.sleep(0.01)
+        assert len(receiver.requests) == 1
+        receiver.gates[URL].set()
+        await sandbox.settle()
     assert [event["data"]["object"]["id"] for event in receiver.events] == made
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import httpx
 import pytest
 
@@ -40,17 +43,40 @@ async def test_a_question_that_stripe_refuses_is_refused(
     assert reply.json()["error"]["param"] == "types"
 
 
-async def test_events_are_there_for_thirty_days(sandbox: Sandbox, api: httpx.AsyncClient) -> None:
+async def test_events_are_listed_for_thirty_days_and_found_by_their_id_for_ever(
+    sandbox: Sandbox, api: httpx.AsyncClient
+) -> None:
     await create_customer(api)
     id = (await api.get("/v1/events")).json()["data"][0]["id"]
     sandbox.advance(30 * DAY - 1)
-    assert (await api.get(f"/v1/events/{id}")).status_code == 200
+    assert await list_types(api) == ["customer.created"]
     sandbox.advance(1)
-    for method, path in (("GET", f"/v1/events/{id}"), ("POST", f"/v1/events/{id}/retry")):
-        reply = await api.request(method, path)
-        assert reply.status_code == 404
-        assert reply.json()["error"]["code"] == "resource_missing"
     assert await list_types(api) == []
+    for method, path in (("GET", f"/v1/events/{id}"), ("POST", f"/v1/events/{id}/retry")):
+        assert (await api.request(method, path)).json()["id"] == id
+    missing = await api.get("/v1/events/evt_unknown")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "resource_missing")
+
+
+async def test_a_list_reads_no_further_than_its_page(
+    sandbox: Sandbox, api: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(30):
+        await create_customer(api)
+    read = 0
+    parse = json.loads
+
+    def count(text: str) -> Any:
+        nonlocal read
+        read += 1
+        return parse(text)
+
+    monkeypatch.setattr("tollhouse.sandbox.state.store.json.loads", count)
+    for query in ("", "&type=customer.created", "&type=customer.*", "&created[gt]=1"):
+        read = 0
+        page = await api.get("/v1/events?limit=3" + query)
+        assert read <= 6, query
+        assert page.text.count('"customer.created"') == 3
 
 
 async def test_a_page_before_an_event_holds_the_ones_that_came_next(api: httpx.AsyncClient) -> None:

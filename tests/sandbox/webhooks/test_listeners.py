@@ -51,13 +51,14 @@ async def open_session(api: httpx.AsyncClient, feature: str = "webhooks", device
 
 
 @asynccontextmanager
-async def dial(sandbox: Sandbox, session: dict[str, Any]) -> AsyncGenerator[Socket]:
+async def dial(sandbox: Sandbox, session: dict[str, Any], *more: tuple[bytes, bytes]) -> AsyncGenerator[Socket]:
     """Connect, and hang up at the end; what the server answers first is the first to be read."""
     socket = Socket()
+    headers = {b"host": b"127.0.0.1:8001", b"websocket-id": session["websocket_id"].encode()} | dict(more)
     scope = {
         "type": "websocket", "asgi": {"version": "3.0"}, "http_version": "1.1", "scheme": "ws", "path": PATH,
         "raw_path": PATH.encode(), "query_string": b"websocket_feature=webhooks", "root_path": "",
-        "headers": [(b"host", b"127.0.0.1:8001"), (b"websocket-id", session["websocket_id"].encode())],
+        "headers": [*headers.items()],
         "subprotocols": [PROTOCOL], "extensions": {"websocket.http.response": {}},
     }  # fmt: skip
     running = asyncio.create_task(sandbox.app(scope, socket.to_app.get, socket.from_app.put))  # pyright: ignore[reportArgumentType]  (an ASGI message is a dict)
@@ -173,3 +174,22 @@ async def test_a_session_that_stays_away_is_forgotten(sandbox: Sandbox, api: htt
     assert sandbox.world.every("stripecli_session") == []
     async with dial(sandbox, session) as socket:
         assert (await socket.next())["status"] == 400
+
+
+@pytest.mark.parametrize("said", ["[" * 100_000, '{"type": "event_ack", "webhook_conversation_id": "\\ud800"}'])
+async def test_what_cannot_be_read_ends_no_connection(sandbox: Sandbox, api: httpx.AsyncClient, said: str) -> None:
+    session = await open_session(api)
+    async with connected(sandbox, session) as socket:
+        socket.say(text=said)
+        await create_customer(api)
+        assert (await socket.next())["type"] == "websocket.send"
+
+
+@pytest.mark.parametrize("header", [(b"origin", b"https://evil.example"), (b"host", b"evil.example")])
+async def test_the_page_of_another_site_cannot_listen(
+    sandbox: Sandbox, api: httpx.AsyncClient, header: tuple[bytes, bytes]
+) -> None:
+    session = await open_session(api)
+    async with dial(sandbox, session, header) as socket:
+        refused = await socket.next()
+        assert (refused["type"], refused["status"]) == ("websocket.http.response.start", 403)

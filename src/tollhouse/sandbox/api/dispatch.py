@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
+import logging
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,12 +14,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tollhouse.sandbox.api import forms
-from tollhouse.sandbox.api.parameters import check
+from tollhouse.sandbox.api.parameters import Earlier, check, check_known
 from tollhouse.sandbox.api.rendering import render
-from tollhouse.sandbox.api.replies import BrokenReply, Idempotency, Reply
+from tollhouse.sandbox.api.replies import Asked, BrokenReply, Idempotency, Reply, digest
 from tollhouse.sandbox.api.validation import ReplyCheck
 from tollhouse.sandbox.description import Operation
 from tollhouse.sandbox.errors import StripeError, invalid
+from tollhouse.sandbox.guard import find_fault
 from tollhouse.sandbox.resources import registry
 from tollhouse.sandbox.state.world import World
 from tollhouse.sandbox.values import is_object
@@ -29,7 +30,9 @@ JSON: Final = "application/json"
 VERSION: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}(\.[a-z0-9_]+)*\Z")
 TEST_PREFIXES: Final = ("sk_test_", "rk_test_")
 LIVE_PREFIXES: Final = ("sk_live_", "rk_live_", "pk_live_")
-SANDBOX_HEADER: Final = "X-Tollhouse-Sandbox"
+UNEXPECTED: Final = "An error in the sandbox itself: it is no answer of Stripe's. The sandbox's log tells more."
+
+logger: Final = logging.getLogger(__name__)
 
 
 class ApiFault(Protocol):
@@ -66,18 +69,29 @@ class Api:
 
     async def __call__(self, request: Request) -> Response:
         """Answer one request."""
-        call = Call(request.method, request.url.path, request.headers, "req_" + self.world.ids.text(14))
+        call = Call(request.method, request.scope["path"], request.headers, "req_" + self.world.ids.text(14))
         try:
-            authenticate(call.headers.get("authorization", ""))
-            reply = await self._answer(call, await _read(request))
+            reply = await self._let_in(call, request)
         except StripeError as error:
             reply = self._reply_error(error, call)
         except ConnectionResetError:
             return BrokenReply()
-        headers = {"Request-Id": call.id, "Stripe-Version": call.version or self.version, SANDBOX_HEADER: "1"}
+        except Exception:
+            if self._check is not None:
+                raise
+            logger.exception("%s %s failed.", call.method, call.path)
+            reply = self._reply_error(StripeError(UNEXPECTED, status=500, type="api_error"), call)
+        headers = {"Request-Id": call.id, "Stripe-Version": call.version or self.version}
         if call.key:
             headers |= {"Idempotency-Key": call.key, "Original-Request": call.id}
         return Response(json.dumps(reply.body, indent=2), reply.status, headers | reply.headers, JSON)
+
+    async def _let_in(self, call: Call, request: Request) -> Reply:
+        refusal = find_fault(request, self.world.url)
+        if refusal is not None:
+            raise StripeError(refusal, status=403)
+        authenticate(call.headers.get("authorization", ""))
+        return await self._answer(call, await _read(request))
 
     async def _answer(self, call: Call, given: dict[str, Any]) -> Reply:
         """Carry the request out, with what goes wrong on purpose before and after its effect.
@@ -86,46 +100,36 @@ class Api:
         that when it asks again.
         """
         fault = None if self._faults is None else self._faults.for_request(call.method, call.path)
-        earlier = self._idempotency.begin(call.key, call.path, given) if call.key else None
-        done: Reply | None = None
-        try:
+        with self._idempotency.asked(call.key, call.id, f"{call.path} {digest(given)}") as asked:
             instead = None if fault is None else await fault.before()
-            reply = done = instead or earlier or self.carry_out(call, given)
-        finally:
-            if call.key and earlier is None:
-                self._idempotency.end(call.key, call.path, given, call.id, done)
-        return reply if fault is None or instead is not None else await fault.after(reply)
+            if instead is not None:
+                asked.keep(instead)
+                return instead
+            reply = asked.earlier or self.carry_out(call, given, asked)
+        return reply if fault is None else await fault.after(reply)
 
-    def carry_out(self, call: Call, given: dict[str, Any]) -> Reply:
-        """Answer a request: its effect happens whole, or not at all."""
-        self.world.request = {"id": call.id, "idempotency_key": call.key}
-        self.world.version = call.version
-        try:
-            operation, handler, names = self._find(call)
-            params = self._read_params(call, operation, given)
-        except StripeError as error:
-            return self._reply_error(error, call, is_kept=False)
-        try:
-            return self._run(call, operation, handler, params, names)
-        except StripeError as error:
-            return self._reply_error(error, call)
-        finally:
-            self.world.request = {"id": None, "idempotency_key": None}
+    def carry_out(self, call: Call, given: dict[str, Any], asked: Asked) -> Reply:
+        """Answer a request: its effect happens whole, or not at all, and its reply is kept together with it."""
+        with self.world.asked_by({"id": call.id, "idempotency_key": call.key}, call.version):
+            try:
+                operation, handler, names = self._find(call)
+                params = self._read_params(call, operation, given)
+            except StripeError as error:
+                return self._reply_error(error, call, is_kept=False)
+            with self.world.store.transaction():
+                try:
+                    reply = self.world.act(lambda: self._run(call, operation, handler, params, names))
+                except StripeError as error:
+                    reply = self._reply_error(error, call)
+                asked.keep(reply)
+        return reply
 
     def _run(
         self, call: Call, operation: Operation, handler: registry.Handler, params: dict[str, Any], names: dict[str, str]
     ) -> Reply:
         expand = params.pop("expand", ())
         version = call.version or self.version
-        with self.world.store.transaction():
-            self.world.run_due()
-            try:
-                result = handler(self.world, params, **names)
-            except StripeError as error:
-                if not error.keeps_effects:
-                    raise
-                return self._reply_error(error, call)
-            body = render(self.world, result, version=version, expand=expand)
+        body = render(self.world, handler(self.world, params, **names), version=version, expand=expand)
         if self._check is not None and version == self.version and operation.is_described:
             self._check(operation, body)
         return Reply(200, body)
@@ -133,7 +137,7 @@ class Api:
     def _find(self, call: Call) -> tuple[Operation, registry.Handler, dict[str, str]]:
         if call.version is not None and not VERSION.match(call.version):
             raise invalid(f"Invalid Stripe API version: {call.version}")
-        found = self.world.description.find(call.method, call.path) or registry.find_undescribed(call.method, call.path)
+        found = registry.find_undescribed(call.method, call.path) or self.world.description.find(call.method, call.path)
         handler = None if found is None else registry.find_handler(call.method, found[0].path)
         if found is None or handler is None:
             raise StripeError(
@@ -146,13 +150,13 @@ class Api:
 
     def _read_params(self, call: Call, operation: Operation, given: dict[str, Any]) -> dict[str, Any]:
         if not operation.is_described:
-            return dict(given)
+            return check_known(operation.parameters, given)
         return check(operation.parameters, given, tolerated=self._tolerated(call, operation))
 
-    def _tolerated(self, call: Call, operation: Operation) -> frozenset[str]:
+    def _tolerated(self, call: Call, operation: Operation) -> Mapping[str, Earlier]:
         """Return the parameters of earlier versions, unless the request names the newest version."""
         if call.version is not None and call.version >= self.version:
-            return frozenset()
+            return {}
         return registry.earlier_parameters(call.method, operation.path)
 
     def _reply_error(self, error: StripeError, call: Call, *, is_kept: bool = True) -> Reply:
@@ -208,7 +212,7 @@ def _key_of(authorization: str) -> str:
     if scheme.lower() == "basic":
         try:
             return base64.b64decode(value, validate=True).decode().partition(":")[0]
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:
             return ""
     return ""
 
@@ -221,7 +225,7 @@ async def _read(request: Request) -> dict[str, Any]:
         if len(body) > BODY_BYTES_MAX:
             raise StripeError("The request is too large.", status=413)
     try:
-        text = body.decode()
+        text = b"&".join(filter(None, (request.scope["query_string"], body))).decode()
     except UnicodeDecodeError as error:
         raise invalid("Invalid request: the parameters are not a form in UTF-8.") from error
-    return forms.decode("&".join(filter(None, (request.url.query, text))))
+    return forms.decode(text)

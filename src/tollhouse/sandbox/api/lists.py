@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import islice
 from typing import Any, Final
 
 from tollhouse.sandbox.errors import invalid
@@ -43,14 +44,10 @@ def read_page(
 
     after, before = _cursor(world, kind, params, "starting_after"), _cursor(world, kind, params, "ending_before")
     limit = read_limit(params)
-    if created is None and where is None:
-        # One more than asked for tells whether there are more; deleted objects leave the store or are few.
-        found = [
-            obj for obj in world.store.every(kind, limit=limit + 1, before=after, after=before, **equal) if fits(obj)
-        ]
-    else:
-        found = [obj for obj in world.store.every(kind, before=after, after=before, **equal) if fits(obj)]
-    page = found[-limit:] if before else found[:limit]
+    objs = world.store.each(kind, before=after, after=before, oldest_first=bool(before), **equal)
+    # One more than asked for tells whether there are more; what lies behind it is not read.
+    found = list(islice((obj for obj in objs if fits(obj)), limit + 1))
+    page = found[:limit][::-1] if before else found[:limit]
     return make_list(page, url, has_more=len(found) > limit)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from tollhouse.sandbox.errors import StripeError, invalid
+from tollhouse.sandbox.formats import INTEGER
 
 CLAUSES_MAX: Final = 10
 PART_MIN: Final = 3
@@ -24,7 +25,6 @@ CLAUSE: Final = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 JOINT: Final = re.compile(r"\s+(?:(AND|OR)\s+)?", re.IGNORECASE)
-INTEGER: Final = re.compile(r"-?[0-9]{1,18}\Z")
 ESCAPED: Final = re.compile(r"\\(.)", re.DOTALL)
 ORDERS: Final[dict[str, Callable[[int, int], bool]]] = {
     ">": lambda a, b: a > b,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -46,6 +48,14 @@ class BrokenReply(Response):
         raise ConnectionResetError("A fault broke the connection.")
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request by its idempotency key, if it has one: the reply it had before, and a way to keep the one it gets."""
+
+    keep: Callable[[Reply], None]  # for as long as keys count; within the effect's transaction
+    earlier: Reply | None = None
+
+
 class Idempotency:
     """Replies by key. Source: docs.stripe.com/api/idempotent_requests."""
 
@@ -54,11 +64,27 @@ class Idempotency:
         self._world = world
         self._under_way: set[str] = set()
 
-    def begin(self, key: str, path: str, params: dict[str, Any]) -> Reply | None:
-        """Return the earlier reply, or None and the key is under way until `end`.
+    @contextmanager
+    def asked(self, key: str | None, request_id: str, fingerprint: str) -> Generator[Asked]:
+        """Let a request be under way inside; `fingerprint` is its path, and a digest of its parameters.
 
         Raises `StripeError`: 400 `idempotency_error` for another request than the first, 409 while that is under way.
         """
+        if not key:
+            yield Asked(keep=lambda _reply: None)
+            return
+        earlier = self._find(key, fingerprint)
+        if earlier is not None:
+            yield Asked(keep=lambda _reply: None, earlier=earlier)
+            return
+        self._under_way.add(key)
+        try:
+            yield Asked(keep=lambda reply: self._keep(key, request_id, fingerprint, reply))
+        finally:
+            self._under_way.discard(key)
+
+    def _find(self, key: str, fingerprint: str) -> Reply | None:
+        """Return the reply to the key's first request, or None for the first one itself."""
         if len(key) > KEY_LENGTH_MAX:
             raise StripeError(
                 f"Idempotency keys can have at most {KEY_LENGTH_MAX} characters.", type="idempotency_error"
@@ -66,10 +92,9 @@ class Idempotency:
         oldest = self._world.clock.now() - KEPT_SECONDS
         self._world.store.execute("DELETE FROM replies WHERE created < ?", oldest)
         sql = "SELECT request, fingerprint, status, body FROM replies WHERE key = ?"
-        for request, fingerprint, status, body in self._world.store.execute(sql, key):
-            self._compare(key, path, params, fingerprint)
-            headers = {"Idempotent-Replayed": "true", "Original-Request": request}
-            return Reply(status, json.loads(body), headers)
+        for request, first, status, body in self._world.store.execute(sql, key):
+            _compare(key, first, fingerprint)
+            return Reply(status, json.loads(body), {"Idempotent-Replayed": "true", "Original-Request": request})
         if key in self._under_way:
             raise StripeError(
                 "There is currently another in-progress request using this Idempotent Key (that probably means you"
@@ -78,37 +103,37 @@ class Idempotency:
                 type="idempotency_error",
                 code="idempotency_key_in_use",
             )
-        self._under_way.add(key)
         return None
 
-    def end(self, key: str, path: str, params: dict[str, Any], request_id: str, reply: Reply | None) -> None:
-        """The request is through; its reply is kept if it came to its operation at all."""
-        self._under_way.discard(key)
-        if reply is not None and reply.is_kept:
+    def _keep(self, key: str, request_id: str, fingerprint: str, reply: Reply) -> None:
+        """Keep the reply, if it came to its operation at all."""
+        if reply.is_kept:
             sql = (
                 "INSERT OR IGNORE INTO replies (key, request, fingerprint, status, body, created) VALUES (?,?,?,?,?,?)"
             )
-            fingerprint = f"{path} {_digest(params)}"
-            body = json.dumps(reply.body)
             now = self._world.clock.now()
-            self._world.store.execute(sql, key, request_id, fingerprint, reply.status, body, now)
-
-    def _compare(self, key: str, path: str, params: dict[str, Any], fingerprint: str) -> None:
-        first_path, _, first_digest = fingerprint.partition(" ")
-        if first_path != path:
-            raise StripeError(
-                "Keys for idempotent requests can only be used for the same endpoint they were first used for"
-                f" ('{path}' vs '{first_path}'). Try using a key other than '{key}' if you meant to execute a"
-                " different request.",
-                type="idempotency_error",
-            )
-        if first_digest != _digest(params):
-            raise StripeError(
-                "Keys for idempotent requests can only be used with the same parameters they were first used with."
-                f" Try using a key other than '{key}' if you meant to execute a different request.",
-                type="idempotency_error",
-            )
+            self._world.store.execute(sql, key, request_id, fingerprint, reply.status, json.dumps(reply.body), now)
 
 
-def _digest(params: dict[str, Any]) -> str:
+def digest(params: dict[str, Any]) -> str:
+    """Return what tells one request's parameters from another's."""
     return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
+
+
+def _compare(key: str, first: str, fingerprint: str) -> None:
+    """Raise `StripeError` 400 unless both are the same request."""
+    path, _, parameters = fingerprint.rpartition(" ")
+    first_path, _, first_parameters = first.rpartition(" ")
+    if first_path != path:
+        raise StripeError(
+            "Keys for idempotent requests can only be used for the same endpoint they were first used for"
+            f" ('{path}' vs '{first_path}'). Try using a key other than '{key}' if you meant to execute a"
+            " different request.",
+            type="idempotency_error",
+        )
+    if first_parameters != parameters:
+        raise StripeError(
+            "Keys for idempotent requests can only be used with the same parameters they were first used with."
+            f" Try using a key other than '{key}' if you meant to execute a different request.",
+            type="idempotency_error",
+        )

@@ -28,6 +28,11 @@ class Listeners:
         self._world = world
         self._connected: dict[str, asyncio.Event] = {}
 
+    @property
+    def url(self) -> str:
+        """Where the sandbox is reached."""
+        return self._world.url
+
     def announce(self, event: Obj) -> None:
         """Tell an event to every session; inside a transaction."""
         for session in self._world.every(stripecli_sessions.KIND):

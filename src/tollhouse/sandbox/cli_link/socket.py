@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -12,8 +11,9 @@ from starlette.routing import BaseRoute, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from tollhouse.sandbox.cli_link.listeners import Listeners
+from tollhouse.sandbox.guard import find_fault
 from tollhouse.sandbox.resources.account.stripecli_sessions import SUBSCRIBE_PATH
-from tollhouse.sandbox.values import is_object
+from tollhouse.sandbox.values import is_object, read_json
 
 PROTOCOL: Final = "stripecli-devproxy-v1"
 # The CLI opens a new session at these very words, and at no others.
@@ -24,6 +24,10 @@ def routes(listeners: Listeners) -> Sequence[BaseRoute]:
     """Return the route that the CLI dials with the id of a session it opened."""
 
     async def subscribe(socket: WebSocket) -> None:
+        refusal = find_fault(socket, listeners.url)
+        if refusal is not None:
+            await socket.send_denial_response(Response(refusal, 403, media_type="text/plain"))
+            return
         session_id = socket.headers.get("websocket-id", "")
         woken = listeners.connect(session_id)
         if woken is None:
@@ -71,7 +75,7 @@ async def _hear(socket: WebSocket, listeners: Listeners) -> None:
 async def _receive(socket: WebSocket) -> dict[str, Any]:
     """Return the next message, empty when it is none that we know. Raises `WebSocketDisconnect`."""
     try:
-        said = json.loads(await socket.receive_text())
+        said = read_json(await socket.receive_text())
     except (ValueError, KeyError):  # no JSON, or bytes
         return {}
     return said if is_object(said) else {}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tollhouse.sandbox.api.lists import make_list
 from tollhouse.sandbox.control.commands import command
-from tollhouse.sandbox.faults.kinds import EVERY, KINDS
+from tollhouse.sandbox.faults.kinds import KINDS
 from tollhouse.sandbox.values import Obj
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ URL = "/control/faults"
 @command("GET", "/faults", "Lists the faults that are set, and all that can be, with their usual fields.")
 def list_faults(sandbox: Sandbox, told: Obj, /) -> Obj:
     """Return the rules with how often each has struck."""
-    kinds = {name: {"does": kind.does, "fields": kind.fields | EVERY} for name, kind in KINDS.items()}
+    kinds = {name: {"does": kind.does, "fields": kind.takes} for name, kind in KINDS.items()}
     return make_list(sandbox.faults.every(), URL) | {"kinds": kinds}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -10,12 +11,12 @@ from typing import Any, Final, TypeVar
 from tollhouse.sandbox.errors import invalid, parameter_missing, parameter_unknown
 from tollhouse.sandbox.values import Obj, is_list, is_object
 
-# Carries a command out from what it was told and its path's parameters by name; a plain function runs inside one
-# transaction, an awaited one sees to its own.
+# Carries a command out from what it was told and its path's parameters by name: whole or not at all, unless it `waits`.
 Function = Callable[..., Obj] | Callable[..., Awaitable[Obj]]
 F = TypeVar("F", bound=Function)
 
-MODULES: Final = ("time", "payments", "billing", "webhooks", "breaking")
+NUMBER: Final = re.compile(r"[0-9]{1,18}\Z")
+MODULES: Final = ("account", "time", "payments", "billing", "webhooks", "breaking")
 CHECKS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "string": lambda value: isinstance(value, str),
     "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
@@ -34,8 +35,9 @@ class Command:
     path: str
     does: str
     takes: Mapping[str, str]
-    function: Function
+    function: Callable[..., Any]
     is_open: bool = False  # its function checks the fields itself
+    waits: bool = False  # its function is awaited, and sees to its own transactions
 
     def read(self, given: Obj) -> Obj:
         """Return what was told. Raises `StripeError` 400 that names the field that is wrong."""
@@ -45,7 +47,7 @@ class Command:
         if unknown:
             raise parameter_unknown(*sorted(unknown))
         for name, kind in self.takes.items():
-            if self.method == "GET" and kind == "integer?" and given.get(name, "").isdecimal():
+            if self.method == "GET" and kind == "integer?" and NUMBER.match(given.get(name, "")):
                 given[name] = int(given[name])  # a query has nothing but text
             self._check(name, kind, given.get(name))
         return {name: value for name, value in given.items() if value is not None}
@@ -60,12 +62,14 @@ class Command:
 _commands: dict[tuple[str, str], Command] = {}
 
 
-def command(method: str, path: str, does: str, *, is_open: bool = False, **takes: str) -> Callable[[F], F]:
-    """Register what a method on a path below `/control` does."""
+def command(
+    method: str, path: str, does: str, *, is_open: bool = False, waits: bool = False, **takes: str
+) -> Callable[[F], F]:
+    """Register what a method on a path below `/control` does; a function that `waits` is awaited."""
 
     def register(function: F) -> F:
         assert (method, path) not in _commands, (method, path)
-        _commands[method, path] = Command(method, "/control" + path, does, takes, function, is_open)
+        _commands[method, path] = Command(method, "/control" + path, does, takes, function, is_open, waits)
         return function
 
     return register

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
-import json
 from collections.abc import Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, cast
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -16,13 +13,13 @@ from starlette.routing import BaseRoute, Route
 from tollhouse.sandbox.api.rendering import render
 from tollhouse.sandbox.control.commands import Command, load_commands
 from tollhouse.sandbox.errors import StripeError, invalid
-from tollhouse.sandbox.values import Obj, is_object
+from tollhouse.sandbox.guard import find_fault
+from tollhouse.sandbox.values import Obj, is_object, read_json
 
 if TYPE_CHECKING:
     from tollhouse.sandbox.sandbox import Sandbox
 
 BODY_BYTES_MAX: Final = 100_000
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 JSON: Final = "application/json"
 PROBLEM: Final = "application/problem+json"
 
@@ -43,52 +40,26 @@ def routes(sandbox: Sandbox) -> Sequence[BaseRoute]:
 
 
 def check_origin(request: Request, sandbox: Sandbox) -> None:
-    """Keep out web pages of other origins, by whatever name they reach this machine. Raises `StripeError` 403.
+    """Keep out web pages of other origins. Raises `StripeError` 403.
 
     They could otherwise steer the sandbox of whoever looks at them.
     """
-    if _read_host(request) not in LOOPBACK | {urlsplit(sandbox.url).hostname}:
-        raise StripeError("The control API is reached at the sandbox's own address alone.", status=403)
-    origin = request.headers.get("origin")
-    if origin is not None and origin.partition("://")[2] != request.headers["host"]:
-        raise StripeError("Pages of other origins may not use the control API.", status=403)
-
-
-def _read_host(request: Request) -> str | None:
-    try:
-        return urlsplit("//" + request.headers.get("host", "")).hostname
-    except ValueError:
-        return None  # nobody's address
+    refusal = find_fault(request, sandbox.url)
+    if refusal is not None:
+        raise StripeError(refusal, status=403)
 
 
 def _make_route(sandbox: Sandbox, command: Command) -> Route:
     async def answer(request: Request) -> Response:
         check_origin(request, sandbox)
-        told = command.read(await _read(request))
-        if inspect.iscoroutinefunction(command.function):
-            result: Obj = await command.function(sandbox, told, **request.path_params)
+        told, names = command.read(await _read(request)), request.path_params
+        if command.waits:
+            result: Obj = await command.function(sandbox, told, **names)
         else:
-            result = _carry_out(sandbox, command, told, request.path_params)
+            result = sandbox.world.act(lambda: command.function(sandbox, told, **names))
         return JSONResponse(render(sandbox.world, result, version=sandbox.api.version))
 
     return Route(command.path, _with_problems(answer), methods=[command.method])
-
-
-def _carry_out(sandbox: Sandbox, command: Command, told: Obj, names: Obj) -> Obj:
-    """Do it whole or not at all, but for what a declined card leaves behind."""
-    declined: StripeError | None = None
-    result: Obj = {}
-    with sandbox.world.store.transaction():
-        sandbox.world.run_due()
-        try:
-            result = cast("Obj", command.function(sandbox, told, **names))
-        except StripeError as error:
-            if not error.keeps_effects:
-                raise
-            declined = error
-    if declined is not None:
-        raise declined
-    return result
 
 
 async def _read(request: Request) -> Obj:
@@ -106,16 +77,12 @@ async def _read(request: Request) -> Obj:
     ):
         raise StripeError("The control API takes application/json.", status=415)
     try:
-        told: Any = json.loads(body or b"{}", parse_constant=_refuse_constant)
+        told = read_json(body or b"{}")
     except ValueError as error:
         raise invalid("The body is no JSON.") from error
     if not is_object(told):
         raise invalid("The body must be a JSON object.")
     return told
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(f"{name} is no JSON")
 
 
 def _with_problems(answer: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from tollhouse.sandbox.api.lists import make_list
 from tollhouse.sandbox.control.commands import command
 from tollhouse.sandbox.errors import StripeError
-from tollhouse.sandbox.resources.account import events, webhook_endpoints
+from tollhouse.sandbox.resources.account import webhook_endpoints
 from tollhouse.sandbox.values import Obj
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def list_deliveries(sandbox: Sandbox, told: Obj, /) -> Obj:
     return make_list(found[:limit], "/control/deliveries", has_more=len(found) > limit)
 
 
-@command("POST", "/deliveries/settle", "Answers once nothing is under way to an endpoint.", seconds="number?")
+@command(
+    "POST", "/deliveries/settle", "Answers once nothing is under way to an endpoint.", waits=True, seconds="number?"
+)
 async def settle(sandbox: Sandbox, told: Obj, /) -> Obj:
     """Wait. Raises `StripeError` 408 when time is up."""
     try:
@@ -45,7 +47,7 @@ async def settle(sandbox: Sandbox, told: Obj, /) -> Obj:
 @command("POST", "/events/{id}/resend", "Delivers an event again, to one endpoint or all.", webhook_endpoint="string?")
 def resend(sandbox: Sandbox, told: Obj, /, *, id: str) -> Obj:
     """Return the new deliveries; to a listening Stripe CLI it goes as well."""
-    event = events.find_recent(sandbox.world, id)
+    event = sandbox.world.get("event", id)
     only = told.get("webhook_endpoint")
     if only is None:
         sandbox.listeners.announce(event)

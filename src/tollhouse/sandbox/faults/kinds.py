@@ -29,6 +29,12 @@ class Kind:
 
     does: str
     fields: Fields
+    is_drawn: bool = True  # for each event or request; or else it is there as long as its rule
+
+    @property
+    def takes(self) -> Fields:
+        """All its fields."""
+        return self.fields | EVERY if self.is_drawn else self.fields
 
 
 KINDS: Final = {
@@ -53,6 +59,11 @@ KINDS: Final = {
     "timeout": Kind("A request gets no answer for `seconds`, then its connection breaks.", CALL | {"seconds": 60}),
     "late": Kind("A request is answered `seconds` late.", CALL | {"seconds": 2}),
     "rate_limit": Kind("Requests beyond `per_second` in one second are answered with 429.", CALL | {"per_second": 25}),
+    "search_lag": Kind(
+        "Searches do not find an object until it is `seconds` old, by the sandbox's clock.",
+        {"seconds": 60},
+        is_drawn=False,
+    ),
 }
 
 
@@ -61,9 +72,9 @@ def read_rule(given: Obj) -> Obj:
     name = given.get("fault")
     if name is None:
         raise parameter_missing("fault")
-    if name not in KINDS:
+    if not isinstance(name, str) or name not in KINDS:
         raise invalid(f"There is no fault `{name}`: choose {', '.join(KINDS)}.", "fault")
-    fields = KINDS[name].fields | EVERY
+    fields = KINDS[name].takes
     unknown = given.keys() - fields.keys() - {"fault"}
     if unknown:
         raise parameter_unknown(*sorted(unknown))
@@ -97,7 +108,7 @@ CHECKS: Final[Mapping[str, Callable[[Any], bool]]] = {
     "endpoint": lambda value: value is None or _is_text(value),
     "method": _is_text,
     "path": _is_text,
-    "when": lambda value: value in {"before", "after"},
+    "when": lambda value: value in ("before", "after"),
     "times": lambda value: value is None or _is_count(value, COUNT_MAX),
     "probability": lambda value: _is_number(value, 1),
     "copies": lambda value: _is_count(value, COPIES_MAX),

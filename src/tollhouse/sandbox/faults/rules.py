@@ -72,6 +72,10 @@ class FaultRules:
         for rule in self.every():
             self._world.store.remove(rule["id"], KIND)
 
+    def search_lag_seconds(self) -> float:
+        """Return how old objects must be for searches to find them."""
+        return max((rule["seconds"] for rule in self.every() if rule["fault"] == "search_lag"), default=0)
+
     # Choices: inside a transaction, but for `for_request`, which makes its own.
 
     def withholds(self, type: str) -> bool:
@@ -84,6 +88,8 @@ class FaultRules:
 
     def for_delivery(self, type: str, endpoint_id: str) -> DeliveryFault:
         """Return what becomes of a delivery."""
+        if not self.every():
+            return DeliveryFault()
         struck = {each: self._strike(each, _fits_delivery(type, endpoint_id)) for each in ON_DELIVERIES}
         duplicate, held, delay, drop = struck.values()
         return DeliveryFault(

@@ -147,6 +147,7 @@ class CheckoutPage:
         context: dict[str, Any] = {
             "session": session,
             "items": session[HIDDEN]["items"],
+            "tax_id_kinds": checkout_form.TAX_IDS,
             "intro": checkout_form.describe(self._site.world, session),
             "form": form,
             "failure": failure,

@@ -6,19 +6,24 @@ import copy
 import re
 from typing import Any, Final
 
-from tollhouse.sandbox.pages.payment_form import EMAIL, FormErrorsFound
+from tollhouse.sandbox import money
+from tollhouse.sandbox.durations import DAY_SECONDS
+from tollhouse.sandbox.errors import StripeError
+from tollhouse.sandbox.formats import ADDRESS, DIGITS, EMAIL
+from tollhouse.sandbox.pages.payment_form import FormErrorsFound, check_texts
 from tollhouse.sandbox.pages.site import Form, text_of
-from tollhouse.sandbox.pages.words import write_day, write_money, write_rhythm
+from tollhouse.sandbox.pages.words import write_day, write_rhythm
 from tollhouse.sandbox.resources.catalogue import prices
 from tollhouse.sandbox.resources.checkout import checkout_buyer
 from tollhouse.sandbox.resources.checkout.checkout_items import is_recurring
+from tollhouse.sandbox.resources.customers import tax_ids
 from tollhouse.sandbox.state.world import HIDDEN, World
 from tollhouse.sandbox.values import Obj
 
-ADDRESS: Final = ("line1", "line2", "city", "state", "postal_code", "country")
 NEEDED: Final = ("line1", "city", "postal_code")
 COUNTRY: Final = re.compile(r"[A-Za-z]{2}\Z")
-DAY: Final = 86_400
+QUANTITY: Final = re.compile(r"[0-9]{1,9}\Z")
+TAX_IDS: Final = {"eu_vat": "EU VAT", "gb_vat": "UK VAT", "us_ein": "US EIN"}
 
 
 def read(session: Obj, form: Form) -> Obj:
@@ -26,6 +31,7 @@ def read(session: Obj, form: Form) -> Obj:
 
     Raises `FormErrorsFound` for what is missing or out of the session's bounds.
     """
+    check_texts(form)
     errors: dict[str, str] = {}
     details: Obj = {"address": _address(form, ""), "quantities": _quantities(session, form, errors)}
     if not checkout_buyer.is_known(session):
@@ -35,7 +41,7 @@ def read(session: Obj, form: Form) -> Obj:
     if text_of(form, "name"):
         details["name"] = text_of(form, "name")
     _read_places(session, form, details, errors)
-    _read_tax_id(session, form, details)
+    _read_tax_id(session, form, details, errors)
     _read_consent(session, form, details, errors)
     details["custom_fields"] = _custom_fields(session, form, errors)
     if errors:
@@ -57,11 +63,11 @@ def describe(world: World, session: Obj) -> str:
         return ""
     price = recurring[0]["price"]
     whole = sum(prices.amount(item["price"], item["quantity"], item["currency"]) for item in recurring)
-    cost = f"{write_money(whole, session['currency'])} {write_rhythm(price)}"
+    cost = f"{money.show(whole, session['currency'])} {write_rhythm(price)}"
     if not session[HIDDEN]["has_trial"]:
         return f"Then {cost}, until you cancel."
     data: Obj = session[HIDDEN]["given"]["subscription_data"]
-    end = data.get("trial_end") or world.now() + data["trial_period_days"] * DAY
+    end = data.get("trial_end") or world.now() + data["trial_period_days"] * DAY_SECONDS
     return f"Free until {write_day(end)}, then {cost}, until you cancel."
 
 
@@ -85,7 +91,7 @@ def _quantities(session: Obj, form: Form, errors: dict[str, str]) -> dict[str, i
         if not typed or rule is None or not rule["enabled"]:
             continue
         least, most = rule["minimum"] or 0, rule["maximum"] or 99
-        if not typed.isdecimal() or not least <= int(typed[:9]) <= most:
+        if not QUANTITY.match(typed) or not least <= int(typed) <= most:
             errors[f"quantity_{item['id']}"] = f"Enter a number from {least} to {most}."
         else:
             wanted[item["id"]] = int(typed)
@@ -109,9 +115,18 @@ def _read_places(session: Obj, form: Form, details: Obj, errors: dict[str, str])
         details["shipping_rate"] = text_of(form, "shipping_rate")
 
 
-def _read_tax_id(session: Obj, form: Form, details: Obj) -> None:
-    if session.get("tax_id_collection", {}).get("enabled") and text_of(form, "tax_id"):
-        details["tax_ids"] = [{"type": text_of(form, "tax_id_type") or "eu_vat", "value": text_of(form, "tax_id")}]
+def _read_tax_id(session: Obj, form: Form, details: Obj, errors: dict[str, str]) -> None:
+    kind, value = text_of(form, "tax_id_type") or "eu_vat", text_of(form, "tax_id")
+    if not value or not session.get("tax_id_collection", {}).get("enabled"):
+        return
+    if kind not in TAX_IDS:
+        errors["tax_id"] = "Choose one of the kinds of tax number."
+        return
+    try:
+        tax_ids.check(kind, value)
+    except StripeError as error:
+        errors["tax_id"] = str(error)
+    details["tax_ids"] = [{"type": kind, "value": value}]
 
 
 def _read_consent(session: Obj, form: Form, details: Obj, errors: dict[str, str]) -> None:
@@ -147,7 +162,7 @@ def _find_fault(field: Obj, value: str) -> str | None:
     if field["type"] == "dropdown":
         is_known = any(each["value"] == value for each in rule["options"])
         return None if is_known else "Choose one of the answers."
-    if field["type"] == "numeric" and not value.isdecimal():
+    if field["type"] == "numeric" and not DIGITS.match(value):
         return "Enter digits alone."
     least, most = rule["minimum_length"] or 0, rule["maximum_length"] or 255
     return None if least <= len(value) <= most else f"Enter {least} to {most} characters."

@@ -14,6 +14,7 @@ from tollhouse.sandbox.errors import missing
 from tollhouse.sandbox.faults.kinds import KINDS
 from tollhouse.sandbox.pages.dashboard_actions import Actions
 from tollhouse.sandbox.pages.site import Site
+from tollhouse.sandbox.state import timers
 from tollhouse.sandbox.values import Obj
 
 ROWS_MAX: Final = 50
@@ -52,7 +53,8 @@ class Dashboard:
         """Show how much there is of each, the latest payments and the clock."""
         counts = self._read(lambda: {name: len(self._world.every(kind)) for name, (kind, _) in LISTS.items()})
         payments = self._world.every("payment_intent")[:10]
-        return self._page("dashboard.html", "home", counts=counts, payments=payments, names=self._names())
+        context: dict[str, Any] = {"counts": counts, "payments": payments, "names": self._names()}
+        return self._page("dashboard.html", "home", failed=timers.read_failed(self._world)[:1], **context)
 
     async def show_list(self, request: Request) -> Response:
         """List the newest of a kind."""

@@ -9,15 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tollhouse.sandbox.control import billing, breaking, payments, webhooks
+from tollhouse.sandbox.durations import DAY_SECONDS, HOUR_SECONDS, TURN_SECONDS_MAX
 from tollhouse.sandbox.errors import invalid
-from tollhouse.sandbox.faults.kinds import EVERY, KINDS
+from tollhouse.sandbox.faults.kinds import KINDS
 from tollhouse.sandbox.pages.site import Endpoint, Form, Site, read_form, redirect, text_of
 from tollhouse.sandbox.values import Obj
 
-HOUR: Final = 3600
-DAY: Final = 24 * HOUR
-STEPS: Final = {"hour": HOUR, "day": DAY, "month": 31 * DAY}
-SECONDS_MAX: Final = 10 * 365 * DAY
+STEPS: Final = {"hour": HOUR_SECONDS, "day": DAY_SECONDS, "month": 31 * DAY_SECONDS}
 # Commands on one object, by the words of their buttons.
 ON_ONE: Final[Mapping[str, Any]] = {
     "settle": payments.settle,
@@ -58,7 +56,9 @@ class Actions:
         typed = text_of(form, "seconds")
         if step not in STEPS and not typed.isdecimal():
             raise invalid("The clock is turned by a number of seconds.", "seconds")
-        self._site.sandbox.advance(STEPS[step] if step in STEPS else min(int(typed[:12]), SECONDS_MAX))
+        await self._site.sandbox.advance_and_settle(
+            STEPS[step] if step in STEPS else min(int(typed[:12]), TURN_SECONDS_MAX)
+        )
         return redirect("/dashboard")
 
     async def reset(self, request: Request) -> Response:
@@ -104,7 +104,7 @@ def _read_fault(form: Form) -> Obj:
     """Return the rule that was filled in: of the fields those that its kind has."""
     name = text_of(form, "fault")
     told: Obj = {"fault": name}
-    fields = KINDS[name].fields | EVERY if name in KINDS else {}
+    fields = KINDS[name].takes if name in KINDS else {}
     for field in ("path", "when"):
         if field in fields and text_of(form, field):
             told[field] = text_of(form, field)

@@ -6,13 +6,14 @@ import re
 from typing import Final
 
 from tollhouse.sandbox.errors import StripeError
+from tollhouse.sandbox.formats import DIGITS
 from tollhouse.sandbox.pages.site import Form, text_of
 from tollhouse.sandbox.resources.payments import payment_methods
 from tollhouse.sandbox.state.world import World
 from tollhouse.sandbox.values import Obj
 
-EXPIRY: Final = re.compile(r"(\d{1,2})\s*[/-]?\s*(\d{2}|\d{4})\Z")
-EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+\Z")
+EXPIRY: Final = re.compile(r"([0-9]{1,2})\s*[/-]?\s*([0-9]{2}|[0-9]{4})\Z")
+TEXT_LENGTH_MAX: Final = 500
 # What a tester may want to see, by the card that brings it about. Source: docs.stripe.com/testing.
 CARDS: Final = (
     ("4242424242424242", "Succeeds"),
@@ -49,6 +50,15 @@ class FormErrorsFound(Exception):
         self.errors = errors
 
 
+def check_texts(form: Form) -> None:
+    """Raise `FormErrorsFound` for fields that are too long, or have what is no part of a text."""
+    typed = {name: text_of(form, name) for name in form}
+    fault = f"Enter at most {TEXT_LENGTH_MAX} characters."
+    errors = {name: fault for name, text in typed.items() if len(text) > TEXT_LENGTH_MAX or "\0" in text}
+    if errors:
+        raise FormErrorsFound(errors)
+
+
 def list_examples(types: list[str]) -> dict[str, tuple[tuple[str, str], ...]]:
     """Return the test numbers for each way to pay that the form offers."""
     return {"card": CARDS, **{kind: ACCOUNTS[kind] for kind in types if kind in ACCOUNTS}}
@@ -71,6 +81,7 @@ def make_method(world: World, form: Form, types: list[str], billing: Obj) -> Obj
 
     Raises `FormErrorsFound` for fields that are empty or are no card.
     """
+    check_texts(form)
     kind = choose_type(form, types)
     try:
         if kind == "card":
@@ -88,11 +99,11 @@ def _make_card(world: World, form: Form, billing: Obj) -> Obj:
     number = re.sub(r"[\s-]", "", text_of(form, "number"))
     expiry = EXPIRY.match(text_of(form, "expiry"))
     cvc = text_of(form, "cvc")
-    if not number.isdigit():
+    if not DIGITS.match(number):
         errors["number"] = "Enter the number of a test card."
     if expiry is None:
         errors["expiry"] = "Enter the month and the year, as in 12 / 34."
-    if not cvc.isdigit():
+    if not DIGITS.match(cvc):
         errors["cvc"] = "Enter the security code: any three digits."
     if errors or expiry is None:
         raise FormErrorsFound(errors)
@@ -109,7 +120,7 @@ def _make_card(world: World, form: Form, billing: Obj) -> Obj:
 
 def _make_account(world: World, form: Form, kind: str, billing: Obj) -> Obj:
     number = re.sub(r"[\s-]", "", text_of(form, f"account_{kind}"))
-    if not number.isalnum():
+    if not (number.isascii() and number.isalnum()):
         raise FormErrorsFound({f"account_{kind}": "Enter one of the test account numbers."})
     try:
         return payment_methods.create_bank_debit(world, number, kind=kind, billing_details=billing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tollhouse.sandbox.errors import StripeError, missing
+from tollhouse.sandbox.formats import EMAIL
 from tollhouse.sandbox.pages import payment_form
 from tollhouse.sandbox.pages.site import Form, Site, read_form, redirect, text_of
 from tollhouse.sandbox.resources.portal import portal_actions as actions
@@ -18,6 +20,7 @@ from tollhouse.sandbox.values import Obj, part
 PATH: Final = "/portal/{id}"
 ONE: Final = PATH + "/subscriptions/{subscription}"
 INVOICES_MAX: Final = 24
+QUANTITY: Final = re.compile(r"[0-9]{1,6}\Z")
 # The page that each flow begins and ends at.
 FLOWS: Final = {
     "payment_method_update": "/method",
@@ -111,9 +114,12 @@ class Portal:
         form = await read_form(request)
         session = self._read(request)
         told = {name: text_of(form, name) for name in ("name", "email") if name in form}
-        if "email" in told and not payment_form.EMAIL.match(told["email"]):
-            errors = {"email": "Enter an e-mail address, as in name@example.com."}
-            return self._page("portal_details.html", session, status=422, form=form, errors=errors)
+        try:
+            payment_form.check_texts(form)
+            if "email" in told and not EMAIL.match(told["email"]):
+                raise payment_form.FormErrorsFound({"email": "Enter an e-mail address, as in name@example.com."})
+        except payment_form.FormErrorsFound as error:
+            return self._page("portal_details.html", session, status=422, form=form, errors=error.errors)
         return self._do(session, lambda: actions.change_details(self._world, session, told))
 
     async def show_plans(self, request: Request) -> Response:
@@ -131,9 +137,9 @@ class Portal:
         form = await read_form(request)
         session, subscription = self._read_one(request)
         typed = text_of(form, "quantity")
-        if typed and not typed.isdecimal():
+        if typed and not QUANTITY.match(typed):
             raise StripeError("A quantity is a number.")
-        quantity = int(typed[:6]) if typed else None
+        quantity = int(typed) if typed else None
         price = text_of(form, "price")
         return self._do(session, lambda: actions.change_plan(self._world, session, subscription, price, quantity))
 

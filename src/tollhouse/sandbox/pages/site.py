@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from tollhouse.sandbox import money
 from tollhouse.sandbox.api import forms
 from tollhouse.sandbox.errors import StripeError
+from tollhouse.sandbox.guard import find_fault
 from tollhouse.sandbox.pages import words
 from tollhouse.sandbox.state.world import World
 
@@ -25,7 +26,6 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 Form = dict[str, Any]
 
 FORM_BYTES_MAX: Final = 64_000
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 POLICY: Final = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none';"
     " frame-ancestors 'none'"
@@ -37,12 +37,11 @@ HEADERS: Final = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cache-Control": "no-store",
-    "X-Tollhouse-Sandbox": "1",
 }
 
 
 FILTERS: Final[dict[str, Callable[..., str]]] = {
-    "money": words.write_money,
+    "money": money.show,
     "day": words.write_day,
     "moment": words.write_moment,
     "rhythm": words.write_rhythm,
@@ -73,19 +72,8 @@ class Site:
         return self._register("POST", path)
 
     def act(self, function: Callable[[], Result]) -> Result:
-        """Return the function's value; its effects happen whole, or not at all when it raises.
-
-        Raises `StripeError` as the function did; one that keeps its effects leaves them behind.
-        """
-        with self.world.store.transaction():
-            self.world.run_due()
-            try:
-                return function()
-            except StripeError as error:
-                if not error.keeps_effects:
-                    raise
-                kept = error
-        raise kept
+        """Return the function's value; its effects happen whole, or not at all. Raises `StripeError` as it did."""
+        return self.world.act(function)
 
     def page(self, template: str, *, status: int = 200, leads_out: bool = False, **context: Any) -> Response:
         """Return a page. With `leads_out` its forms may end on another origin, as Checkout's do."""
@@ -117,24 +105,6 @@ class Site:
         return register
 
 
-def find_fault(request: Request, own: str) -> str | None:
-    """Return why a page must not be shown or posted to, or None.
-
-    A page of another site could reach the sandbox by a name that it lets point to the loopback (DNS rebinding), or
-    post a form to it without the person knowing.
-    """
-    host = urlsplit("//" + request.headers.get("host", "")).hostname or ""
-    if host not in LOOPBACK | {urlsplit(own).hostname}:
-        return f"This sandbox does not answer to the name {host}."
-    if request.method == "POST":
-        origin = request.headers.get("origin")
-        if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
-            return "This form was sent from a page of another site."
-        if origin is not None and urlsplit(origin).netloc != request.headers["host"]:
-            return "This form was sent from a page of another origin."
-    return None
-
-
 async def read_form(request: Request) -> Form:
     """Return the fields of a posted form. Raises `StripeError` for one that is too large or cannot be read."""
     body = b""
@@ -150,7 +120,7 @@ async def read_form(request: Request) -> Form:
 
 def redirect(address: str) -> Response:
     """Lead the browser on, with a GET."""
-    return RedirectResponse(address, 303, {"Cache-Control": "no-store", "X-Tollhouse-Sandbox": "1"})
+    return RedirectResponse(address, 303, {"Cache-Control": "no-store"})
 
 
 def text_of(form: Form, name: str) -> str:

@@ -3,23 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Final
 
+from tollhouse.sandbox.money import show
 from tollhouse.sandbox.values import Obj
-
-SIGNS: Final = {"usd": "$", "eur": "€", "gbp": "£"}
-# Currencies whose amounts are in whole units. Source: docs.stripe.com/currencies#zero-decimal.
-WHOLE: Final = frozenset(
-    ("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf")
-)
-
-
-def write_money(amount_minor: int, currency: str) -> str:
-    """Return an amount in minor units as `$1,234.50` or `1,234.50 SEK`."""
-    sign = "-" if amount_minor < 0 else ""
-    whole, rest = divmod(abs(amount_minor), 1 if currency in WHOLE else 100)
-    digits = f"{whole:,}" if currency in WHOLE else f"{whole:,}.{rest:02}"
-    return f"{sign}{SIGNS[currency]}{digits}" if currency in SIGNS else f"{sign}{digits} {currency.upper()}"
 
 
 def write_day(time: int) -> str:
@@ -45,7 +31,7 @@ def write_rhythm(price: Obj) -> str:
 def write_price(price: Obj) -> str:
     """Return what one unit costs: `$10.00 per month`."""
     amount = price["unit_amount"]
-    cost = "tiered" if amount is None else write_money(amount, price["currency"])
+    cost = "tiered" if amount is None else show(amount, price["currency"])
     return f"{cost} {write_rhythm(price)}".rstrip()
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from tollhouse.sandbox.api.lists import Page, read_page
-from tollhouse.sandbox.description import Operation
+from tollhouse.sandbox.api.parameters import Earlier
+from tollhouse.sandbox.description import Operation, Schema
 from tollhouse.sandbox.state.world import World
 from tollhouse.sandbox.values import Obj
 
@@ -23,32 +24,34 @@ _handlers: dict[tuple[str, str], Handler] = {}
 _includables: dict[tuple[str, str], Includable] = {}
 _undescribed: list[Operation] = []
 # Parameters of earlier API versions, by operation: an account that names no version may still send them.
-_earlier: dict[tuple[str, str], frozenset[str]] = {}
+_earlier: dict[tuple[str, str], Mapping[str, Earlier]] = {}
 
 
-def operation(method: str, path: str, *, earlier: tuple[str, ...] = ()) -> Callable[[Handler], Handler]:
+def operation(
+    method: str, path: str, *, earlier: Mapping[str, Earlier] | tuple[str, ...] = ()
+) -> Callable[[Handler], Handler]:
     """Register what answers this method on this path, named as in the description.
 
-    `earlier` names parameters that earlier API versions had: they come as they were sent, without a check.
+    `earlier` names parameters that earlier API versions had: texts, unless it says what else they were.
     """
 
     def register(handler: Handler) -> Handler:
         assert (method, path) not in _handlers, (method, path)
         _handlers[method, path] = handler
-        _earlier[method, path] = frozenset(earlier)
+        _earlier[method, path] = earlier if isinstance(earlier, Mapping) else dict.fromkeys(earlier, Earlier())
         return handler
 
     return register
 
 
-def undescribed(method: str, path: str) -> Callable[[Handler], Handler]:
+def undescribed(method: str, path: str, **takes: Schema) -> Callable[[Handler], Handler]:
     """Register an operation outside the description, such as those that the Stripe CLI alone calls.
 
-    Its parameters come decoded but unchecked: strings, lists and objects. Its reply is not checked either.
+    Of its parameters those that it `takes` are checked; the others come as they were sent. Its reply is not checked.
     """
 
     def register(handler: Handler) -> Handler:
-        _undescribed.append(Operation(method, path, tuple(path.strip("/").split("/")), {}, {}, is_described=False))
+        _undescribed.append(Operation(method, path, tuple(path.strip("/").split("/")), takes, {}, is_described=False))
         return operation(method, path)(handler)
 
     return register
@@ -98,9 +101,15 @@ def handlers() -> Mapping[tuple[str, str], Handler]:
     return _handlers
 
 
-def earlier_parameters(method: str, path: str) -> frozenset[str]:
+def earlier_parameters(method: str, path: str) -> Mapping[str, Earlier]:
     """Return the parameters an operation had in earlier API versions."""
-    return _earlier.get((method, path), frozenset())
+    return _earlier.get((method, path), {})
+
+
+def known_parameters() -> dict[tuple[str, str], list[str]]:
+    """Return by operation the parameters that the description does not have."""
+    known = {key: [*names] for key, names in _earlier.items()}
+    return known | {(each.method, each.path): [*each.parameters, "expand"] for each in _undescribed}
 
 
 def find_includable(kind: str, field: str) -> Includable | None:

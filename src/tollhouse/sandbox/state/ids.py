@@ -17,6 +17,7 @@ PREFIXES: Final = {
     "checkout.session": "cs_test_",
     "coupon": "",
     "customer": "cus_",
+    "customer_balance_transaction": "cbtxn_",
     "discount": "di_",
     "dispute": "du_",
     "entitlements.active_entitlement": "ent_",

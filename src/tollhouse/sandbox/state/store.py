@@ -3,36 +3,18 @@
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Generator, Iterable
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
+from tollhouse.sandbox.state.file import connect
+from tollhouse.sandbox.state.links import ALL_LINKED, LINKED, LINKED_HIDDEN, links_of, select
 from tollhouse.sandbox.values import Obj
 
-# What objects are looked up by; other fields are compared one object after the other.
-LINKED: Final = (
-    "customer",
-    "payment_intent",
-    "charge",
-    "invoice",
-    "subscription",
-    "product",
-    "price",
-    "coupon",
-    "lookup_key",
-    "code",
-    "email",
-    "feature",
-    "source",
-    "test_clock",
-    "type",
-    "status",
-    "event",
-    "endpoint",
-)
+LINKS_COUNTED_MAX: Final = 200  # of each link of a query, to tell which is the rarest
 TABLES: Final = """
 CREATE TABLE IF NOT EXISTS objects (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, id TEXT NOT NULL, created INTEGER NOT NULL,
@@ -70,9 +52,13 @@ class Store:
     """Every change happens inside `transaction`, and whole or not at all."""
 
     def __init__(self, path: Path | None = None) -> None:
-        """Open the file, made if need be; without one the store is in memory and ends with the process."""
-        self._db = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-        self._db.executescript("PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF;" + TABLES)
+        """Open the file, made if need be; without one the store is in memory and ends with the process.
+
+        Raises `UnusableFile`: a file is one sandbox's at a time.
+        """
+        self._db = connect(path)
+        self._db.executescript(TABLES)
+        self._link_again()
 
     def close(self) -> None:
         """Let the file go."""
@@ -88,6 +74,18 @@ class Store:
             self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
+
+    @contextmanager
+    def savepoint(self) -> Generator[None]:
+        """Keep what happens inside, or nothing of it when it raises: within a transaction, or as one of its own."""
+        self._db.execute("SAVEPOINT inner")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK TO inner")
+            self._db.execute("RELEASE inner")
+            raise
+        self._db.execute("RELEASE inner")
 
     def execute(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Run one statement of a module that keeps something of its own here."""
@@ -108,9 +106,11 @@ class Store:
             " ON CONFLICT (id, kind) DO UPDATE SET body = excluded.body RETURNING seq"
         )
         ((seq,),) = self._db.execute(sql, (kind, obj["id"], obj.get("created", 0), body)).fetchall()
-        self._db.execute("DELETE FROM links WHERE seq = ?", (seq,))
-        links = [(seq, kind, name, obj[name]) for name in LINKED if isinstance(obj.get(name), str)]
-        self._db.executemany("INSERT INTO links (seq, kind, field, value) VALUES (?, ?, ?, ?)", links)
+        known = self._db.execute("SELECT field, value FROM links WHERE seq = ?", (seq,)).fetchall()
+        if set(known) != set(links_of(obj)):
+            if known:
+                self._db.execute("DELETE FROM links WHERE seq = ?", (seq,))
+            self._link(seq, kind, obj)
 
     def get(self, id: str, kind: str = "") -> Obj | None:
         """Return a copy of the object, or None; of several kinds that share an id, the one of this kind."""
@@ -134,18 +134,51 @@ class Store:
         `before` and `after` are ids: only objects older than the first, newer than the second. With `after` and a
         `limit` the ones next to it are returned, newest first as well.
         """
-        linked = {name: value for name, value in equal.items() if name in LINKED and isinstance(value, str)}
-        rest = {name: value for name, value in equal.items() if name not in linked}
-        sql, values = _select(kind, linked, before, after)
-        rows = self._db.execute(sql, values)
-        found: list[Obj] = []
-        for (body,) in rows:
+        found = list(islice(self.each(kind, before=before, after=after, oldest_first=bool(after), **equal), limit))
+        return found[::-1] if after else found
+
+    def each(
+        self, kind: str, *, before: str = "", after: str = "", oldest_first: bool = False, **equal: Any
+    ) -> Iterator[Obj]:
+        """Yield what `every` returns, read one by one as it is asked for: nothing may be changed meanwhile."""
+        linked = [(name, value) for name, value in equal.items() if name in ALL_LINKED and isinstance(value, str)]
+        rest = {name: value for name, value in equal.items() if (name, value) not in linked}
+        if len(linked) > 1:
+            linked.sort(key=lambda link: self._count_links(kind, *link))
+        sql, values = select(kind, linked, before, after, oldest_first=oldest_first)
+        for (body,) in self._db.execute(sql, values):
             obj: Obj = json.loads(body)
             if all(obj.get(name) == value for name, value in rest.items()):
-                found.append(obj)
-                if limit is not None and len(found) == limit:
-                    break
-        return found[::-1] if after else found
+                yield obj
+
+    def linked_values(self, kind: str, field: str) -> list[str]:
+        """Return the values that the objects of a kind are looked up by, each once."""
+        sql = (  # from each value to the next, not over all that share it
+            "WITH RECURSIVE v (value) AS (SELECT min(value) FROM links WHERE kind = :kind AND field = :field UNION ALL"
+            " SELECT (SELECT min(l.value) FROM links l WHERE l.kind = :kind AND l.field = :field AND l.value > v.value)"
+            " FROM v WHERE v.value IS NOT NULL) SELECT value FROM v WHERE value IS NOT NULL"
+        )
+        return [value for (value,) in self._db.execute(sql, {"kind": kind, "field": field})]
+
+    def _link(self, seq: int, kind: str, obj: Obj) -> None:
+        links = [(seq, kind, name, value) for name, value in links_of(obj)]
+        self._db.executemany("INSERT OR IGNORE INTO links (seq, kind, field, value) VALUES (?, ?, ?, ?)", links)
+
+    def _link_again(self) -> None:
+        """Link what an earlier version kept by other fields."""
+        fields = ",".join((*LINKED, *LINKED_HIDDEN))
+        if self.read_note("linked") == fields:
+            return
+        with self.transaction():
+            self._db.execute("DELETE FROM links")
+            for seq, kind, body in self._db.execute("SELECT seq, kind, body FROM objects").fetchall():
+                self._link(seq, kind, json.loads(body))
+            self.note("linked", fields)
+
+    def _count_links(self, kind: str, field: str, value: str) -> int:
+        sql = "SELECT count(*) FROM (SELECT 1 FROM links WHERE kind = ? AND field = ? AND value = ? LIMIT ?)"
+        ((count,),) = self._db.execute(sql, (kind, field, value, LINKS_COUNTED_MAX)).fetchall()
+        return count
 
     # What is due.
 
@@ -185,21 +218,3 @@ class Store:
         """Return a fact, or None."""
         rows: Iterable[tuple[str]] = self._db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchall()
         return next((value for (value,) in rows), None)
-
-
-def _select(kind: str, linked: dict[str, str], before: str, after: str) -> tuple[str, list[Any]]:
-    """Return the query over one link, the others looked up beside it, or over the whole kind."""
-    values: list[Any] = []
-    tables, conditions = "objects o", ["o.kind = ?"]
-    for place, (name, value) in enumerate(linked.items()):
-        tables = f"links l{place} JOIN " + tables if place == 0 else tables + f" JOIN links l{place}"
-        on = f" ON l{place}.kind = ? AND l{place}.field = ? AND l{place}.value = ? AND l{place}.seq = o.seq"
-        tables += on
-        values += [kind, name, value]
-    values.append(kind)
-    for sign, id in (("<", before), (">", after)):
-        if id:
-            conditions.append(f"o.seq {sign} (SELECT seq FROM objects WHERE id = ? AND kind = ?)")  # noqa: S608 (our own signs)
-            values += [id, kind]
-    order = "o.seq" if after else "o.seq DESC"
-    return f"SELECT o.body FROM {tables} WHERE {' AND '.join(conditions)} ORDER BY {order}", values  # noqa: S608 (our own)

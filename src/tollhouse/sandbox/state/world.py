@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import Any, Final, Literal
+from typing import Any, Final, TypeVar
 
 from tollhouse.sandbox.description import Description
-from tollhouse.sandbox.errors import invalid, missing
+from tollhouse.sandbox.errors import StripeError, missing
+from tollhouse.sandbox.state import links, timers
 from tollhouse.sandbox.state.clock import Clock
 from tollhouse.sandbox.state.ids import Ids
+from tollhouse.sandbox.state.metadata import merge_metadata
 from tollhouse.sandbox.state.store import Store, Timer
+from tollhouse.sandbox.state.timers import action
 from tollhouse.sandbox.values import Obj, is_object
 
-AfterDunning = Literal["cancel", "unpaid", "past_due"]
-Action = Callable[["World", str], None]
+__all__ = ("AFTER_DUNNING", "HIDDEN", "World", "action", "clock_of", "compare", "merge_metadata")
 
-HIDDEN: Final = "_"  # the field for what Stripe keeps to itself; no reply and no event has it
+Result = TypeVar("Result")
+
+AFTER_DUNNING: Final = ("cancel", "unpaid", "past_due")
+HIDDEN: Final = links.HIDDEN
 NO_REQUEST: Final[Obj] = {"id": None, "idempotency_key": None}
-METADATA_KEYS_MAX: Final = 50
-METADATA_KEY_MAX: Final = 40
-METADATA_VALUE_MAX: Final = 500
 NOUNS: Final = {
     "checkout.session": "checkout.session",
     "invoiceitem": "invoiceitem",
@@ -31,19 +33,6 @@ NOUNS: Final = {
     "webhook_endpoint": "webhook endpoint",
     "test_helpers.test_clock": "test clock",
 }
-
-_actions: dict[str, Action] = {}
-
-
-def action(name: str) -> Callable[[Action], Action]:
-    """Register what a timer of this name does: called with the id it was scheduled for."""
-
-    def register(function: Action) -> Action:
-        assert name not in _actions, name
-        _actions[name] = function
-        return function
-
-    return register
 
 
 class World:
@@ -68,9 +57,18 @@ class World:
         # Called to send an event again: to this endpoint, or to what listens for the Stripe CLI.
         self.on_resend: Callable[[Obj, str | None], None] = lambda _event, _endpoint: None
         self.withholds_event: Callable[[str], bool] = lambda _type: False
-        self.after_dunning: AfterDunning = "cancel"  # what becomes of a subscription that was not paid in the end
+        self.search_lag_seconds: Callable[[], float] = lambda: 0  # how long searches do not find what is new
         self._time: int | None = None  # while a timer runs: when it was due
         self._time_clock = ""  # and by which test clock
+
+    @property
+    def after_dunning(self) -> str:
+        """What becomes of a subscription that was not paid in the end: one of `AFTER_DUNNING`."""
+        return self.store.read_note("after_dunning") or AFTER_DUNNING[0]
+
+    @after_dunning.setter
+    def after_dunning(self, end: str) -> None:
+        self.store.note("after_dunning", end)
 
     # Time.
 
@@ -103,8 +101,12 @@ class World:
             yield
 
     def schedule(self, name: str, obj: Mapping[str, Any], due: int) -> None:
-        """Do the action of this name to the object at a time: by its test clock, if it has one."""
-        assert name in _actions, name
+        """Do the action of this name to the object at a time: by its test clock, if it has one.
+
+        Raises `StripeError` 400 for a time no calendar has.
+        """
+        assert timers.is_action(name), name
+        timers.check_time(due)
         self.store.schedule(Timer(due, name, obj["id"]), clock_of(obj))
 
     def cancel(self, name: str, obj: Mapping[str, Any]) -> None:
@@ -112,18 +114,49 @@ class World:
         self.store.cancel(name, obj["id"])
 
     def run_due(self, *, until: int | None = None, test_clock: str = "") -> int:
-        """Do all that is due by now, or by `until`, each at its own time; return how much it was."""
+        """Do all that is due by now, or by `until`, each at its own time; return how much it was.
+
+        What cannot be done is undone by itself, and kept to be looked at. Raises `StripeError` 400 for a time that no
+        calendar has.
+        """
         until = self.clock.now() if until is None else until
+        timers.check_time(until)
         count = 0
-        asked, self.request = self.request, dict(NO_REQUEST)  # what time brings, no request asked for
-        try:
+        with self.asked_by(dict(NO_REQUEST), None):  # what time brings, no request asked for
             while (timer := self.store.take_due(until, test_clock)) is not None:
                 with self.at(timer.due, test_clock=test_clock):
-                    _actions[timer.action](self, timer.id)
+                    timers.run(self, timer)
                 count += 1
-        finally:
-            self.request = asked
         return count
+
+    # What is asked for.
+
+    @contextmanager
+    def asked_by(self, request: Obj, version: str | None) -> Generator[None]:
+        """Let what happens inside be asked for by this request, which names a version of the API or none."""
+        before = self.request, self.version
+        self.request, self.version = request, version
+        try:
+            yield
+        finally:
+            self.request, self.version = before
+
+    def act(self, function: Callable[[], Result]) -> Result:
+        """Do first what is due, then this: whole, or not at all when it raises.
+
+        A `StripeError` that keeps its effects leaves them behind. Within a transaction it is a part of that.
+        """
+        with self.store.savepoint():
+            self.run_due()
+        kept: StripeError | None = None
+        with self.store.savepoint():
+            try:
+                return function()
+            except StripeError as error:
+                if not error.keeps_effects:
+                    raise
+                kept = error
+        raise kept
 
     # Objects. What is returned is the caller's own copy; `save` makes a change to it known.
 
@@ -213,23 +246,3 @@ def compare(old: Mapping[str, Any], changes: Mapping[str, Any]) -> Obj:
         elif was != new:
             previous[name] = was
     return previous
-
-
-def merge_metadata(old: Mapping[str, str] | None, given: Any, param: str = "metadata") -> dict[str, str]:
-    """Return the old metadata with the given keys set; an empty value deletes its key, an empty string all of them."""
-    if given == "":
-        return {}
-    merged: dict[str, str] = {**(old or {}), **(given or {})}
-    merged = {name: value for name, value in merged.items() if value != ""}
-    for name, value in merged.items():
-        if len(name) > METADATA_KEY_MAX or "[" in name or "]" in name:
-            raise invalid(f"Metadata keys have at most {METADATA_KEY_MAX} characters and no brackets: {name}", param)
-        if len(value) > METADATA_VALUE_MAX:
-            raise invalid(
-                f"Metadata values can have up to {METADATA_VALUE_MAX} characters. You passed in a value that is"
-                f" {len(value)} characters.",
-                f"{param}[{name}]",
-            )
-    if len(merged) > METADATA_KEYS_MAX:
-        raise invalid(f"Metadata can have at most {METADATA_KEYS_MAX} keys.", param)
-    return merged

@@ -44,6 +44,12 @@ async def post(client: httpx.AsyncClient, message: Message, *, seconds_max: floa
     return {"sent_at": sent_at, "status": status, "milliseconds": milliseconds, "error": error, "reply": reply}
 
 
+def unsent(error: Exception) -> Obj:
+    """Return what came of an attempt that ended before anything was sent."""
+    text = f"{type(error).__name__}: {error}"
+    return {"sent_at": int(time.time()), "status": None, "milliseconds": 0, "error": text, "reply": ""}
+
+
 async def _exchange(client: httpx.AsyncClient, message: Message) -> tuple[int, str]:
     headers = message.headers | {"Content-Length": str(len(message.body))}
     content = _halves(message) if message.slow_seconds else message.body

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from tollhouse.sandbox.api.parameters import TEXT, TEXTS
 from tollhouse.sandbox.resources.registry import Params, undescribed
 from tollhouse.sandbox.state.world import World
 from tollhouse.sandbox.values import Obj
@@ -15,7 +16,7 @@ RECONNECT_SECONDS: Final = 3600  # after which the CLI dials again; on a loopbac
 WEBHOOKS: Final = "webhooks"
 
 
-@undescribed("POST", "/v1/stripecli/sessions")
+@undescribed("POST", "/v1/stripecli/sessions", websocket_features=TEXTS, device_name=TEXT)
 def create(world: World, params: Params, /) -> Obj:
     """Open a session; what happens from now on is kept for it until it connects."""
     features = params.get("websocket_features") or [""]

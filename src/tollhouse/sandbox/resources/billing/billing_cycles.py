@@ -9,11 +9,15 @@ import calendar
 from datetime import UTC, datetime
 from typing import Final
 
+from tollhouse.sandbox.durations import DAY_SECONDS
+from tollhouse.sandbox.errors import invalid
 from tollhouse.sandbox.values import Obj
 
-DAY_SECONDS: Final = 86_400
 SECONDS: Final = {"day": DAY_SECONDS, "week": 7 * DAY_SECONDS}
 MONTHS: Final = {"month": 1, "year": 12}
+CONFIG_BOUNDS: Final = {
+    "day_of_month": (1, 31), "hour": (0, 23), "minute": (0, 59), "month": (1, 12), "second": (0, 59),
+}  # fmt: skip
 MONTH_SECONDS_MAX: Final = 31 * DAY_SECONDS
 
 
@@ -47,6 +51,16 @@ def period_at(anchor: int, recurring: Obj, time: int, *, day: int | None = None)
     while add(anchor, recurring, count + 1, day=day) <= time:
         count += 1
     return add(anchor, recurring, count, day=day), add(anchor, recurring, count + 1, day=day)
+
+
+def check_config(config: Obj, at: str) -> None:
+    """Raise `StripeError` 400 for a `billing_cycle_anchor_config` of no calendar; `at` is its bracketed name."""
+    for name, (least, most) in CONFIG_BOUNDS.items():
+        value = config.get(name)
+        if value is not None and not least <= value <= most:
+            raise invalid(
+                f"Invalid {name}: must be between {least} and {most}.", f"{at}[{name}]", "parameter_invalid_integer"
+            )
 
 
 def next_match(config: Obj, time: int) -> int:

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from tollhouse.sandbox.durations import DAY_SECONDS
 from tollhouse.sandbox.errors import StripeError, invalid
-from tollhouse.sandbox.resources.billing.billing_cycles import DAY_SECONDS
 from tollhouse.sandbox.resources.invoicing import invoice_payments, invoices
 from tollhouse.sandbox.resources.invoicing.invoice_methods import find_method
 from tollhouse.sandbox.resources.payments import payment_intents
@@ -116,28 +116,28 @@ def _succeed(world: World, invoice: Obj, intent: Obj) -> None:
     amount: int = intent["amount_received"]
     if payment is not None:
         invoice_payments.mark_paid(world, payment, amount=amount, time=world.now())
-    invoice = _note_attempt(world, invoice, is_open=False)
+    changes = _read_attempt(invoice, is_open=False)
     world.cancel("invoice.retry", invoice)
     paid = invoice["amount_paid"] + amount
     if paid < invoice["amount_due"]:
         left = invoice["amount_due"] - paid
-        world.change(invoice, {"amount_paid": paid, "amount_remaining": left}, "invoice.updated")
+        changes |= {"amount_paid": paid, "amount_remaining": left}
+        world.change(invoice, changes, "invoice.updated")
         return
     over = paid - invoice["amount_due"]
-    if over:
-        world.change(invoice, {"amount_overpaid": over})
-    invoices.mark_paid(world, invoice)
+    invoices.mark_paid(world, invoice, changes | ({"amount_overpaid": over} if over else {}))
 
 
 def _fail(world: World, invoice: Obj, outcome: str) -> None:
     """Note that an attempt failed, or waits for the customer, and plan the next one if attempts are automatic."""
     is_open = outcome == "action_required"
     is_automatic = invoice[HIDDEN].get("is_automatic", False)
-    before = {"attempt_count": invoice["attempt_count"], "next_payment_attempt": invoice["next_payment_attempt"]}
+    before = {name: invoice[name] for name in ("attempt_count", "attempted", "next_payment_attempt")}
     invoice = _note_attempt(world, invoice, is_open=is_open)
     is_exhausted = is_automatic and not _plan_retry(world, invoice)
     if invoice["attempt_count"] != before["attempt_count"]:
-        world.emit("invoice.updated", invoice, previous=before)
+        previous = {name: old for name, old in before.items() if invoice[name] != old}
+        world.emit("invoice.updated", invoice, previous=previous)
     if outcome == "action_required":
         world.emit("invoice.payment_action_required", invoice)
     world.emit("invoice.payment_failed", invoice)
@@ -147,11 +147,14 @@ def _fail(world: World, invoice: Obj, outcome: str) -> None:
 
 
 def _note_attempt(world: World, invoice: Obj, *, is_open: bool) -> Obj:
+    return world.change(invoice, _read_attempt(invoice, is_open=is_open))
+
+
+def _read_attempt(invoice: Obj, *, is_open: bool) -> Obj:
     """Count an attempt once, though it ends later than it began; `is_open` says that its end is to come."""
     was_open = invoice[HIDDEN].get("attempt_is_open", False)
-    invoice[HIDDEN]["attempt_is_open"] = is_open
     count = invoice["attempt_count"] + (0 if was_open else 1)
-    return world.change(invoice, {"attempted": True, "attempt_count": count})
+    return {"attempted": True, "attempt_count": count, HIDDEN: {**invoice[HIDDEN], "attempt_is_open": is_open}}
 
 
 def _plan_retry(world: World, invoice: Obj) -> bool:

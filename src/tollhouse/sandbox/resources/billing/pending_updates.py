@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tollhouse.sandbox.durations import PAYMENT_WAIT_SECONDS
 from tollhouse.sandbox.resources.billing import subscription_changes as changes_of
 from tollhouse.sandbox.resources.billing import subscription_states as states
 from tollhouse.sandbox.resources.billing.subscription_changes import Change
@@ -12,7 +13,6 @@ from tollhouse.sandbox.resources.registry import Params
 from tollhouse.sandbox.state.world import HIDDEN, World, action
 from tollhouse.sandbox.values import Obj, part
 
-EXPIRES_SECONDS: Final = 23 * 3_600
 APPLIED: Final = "customer.subscription.pending_update_applied"
 EXPIRED: Final = "customer.subscription.pending_update_expired"
 
@@ -28,7 +28,7 @@ def carry_out(world: World, subscription: Obj, change: Change, params: Params, s
         "cancel_at_period_end": None,
         "discount": None,
         "discounts": None,
-        "expires_at": world.now() + EXPIRES_SECONDS,
+        "expires_at": world.now() + PAYMENT_WAIT_SECONDS,
         "metadata": None,
         "subscription_items": change.items,
         "trial_end": change.trial_end,

@@ -28,7 +28,7 @@ def end(world: World, id: str) -> None:
     """End a subscription at the time that was set for it."""
     subscription = world.find("subscription", id)
     if subscription is not None and subscription["status"] not in states.ENDED:
-        states.cancel(world, subscription)
+        states.cancel(world, subscription, ran_out=True)
 
 
 @action("subscription.expire")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tollhouse.sandbox.errors import invalid
+from tollhouse.sandbox.errors import invalid, parameter_missing
 from tollhouse.sandbox.resources.billing import dunning, unsimulated
 from tollhouse.sandbox.resources.billing.subscription_items import read
 from tollhouse.sandbox.resources.catalogue import discounts, prices
@@ -54,7 +54,9 @@ def add_items(world: World, customer: Obj, subscription: Obj, given: Sequence[Ma
         if each.get("price_data"):
             price = prices.inline(world, each["price_data"], f"{at}[price_data]")
         else:
-            price = each["price"]
+            price = each.get("price")
+            if not price:
+                raise parameter_missing(f"{at}[price]")
             price = world.get("price", price, param=f"{at}[price]") if isinstance(price, str) else price
         if price["recurring"] is not None:
             raise _not_one_time(at)

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from tollhouse.sandbox.durations import DAY_SECONDS
 from tollhouse.sandbox.errors import StripeError, invalid
 from tollhouse.sandbox.resources.billing import billing_cycles, dunning
 from tollhouse.sandbox.resources.billing import subscription_billing as billing
 from tollhouse.sandbox.resources.billing import subscription_items as items_of
 from tollhouse.sandbox.resources.billing import subscription_states as states
 from tollhouse.sandbox.resources.billing import subscription_terms as terms
-from tollhouse.sandbox.resources.billing.billing_cycles import DAY_SECONDS
 from tollhouse.sandbox.resources.catalogue import discounts
 from tollhouse.sandbox.resources.invoicing import invoice_lines, invoices
 from tollhouse.sandbox.resources.invoicing.invoice_methods import find_method, no_method
@@ -54,7 +54,8 @@ def start(  # noqa: PLR0913 (each is named by the caller, and none belongs with 
     Items are `{"price": Obj, "quantity": int}`; one-time prices among them go on the first invoice, as do the
     `invoice_items`. `discounts` are ids, or what `discounts.read_asked` gives. `hidden` is kept in the subscription's
     `_` and in that of its first payment intent. `fields` are the subscription's own, and `billing_cycle_anchor`,
-    `billing_cycle_anchor_config`, `backdate_start_date` and `proration_behavior`. Raises `StripeError` 400 for what
+    `billing_cycle_anchor_config`, `backdate_start_date`, `proration_behavior`, and the API's `version` that decides the
+    billing mode unless `billing_mode` does. Raises `StripeError` 400 for what
     cannot be, and 402 with `error_if_incomplete`.
     """
     with world.within(customer):
@@ -63,6 +64,7 @@ def start(  # noqa: PLR0913 (each is named by the caller, and none belongs with 
         recurring = [dict(each) for each in items if each["price"]["recurring"] is not None]
         currency = terms.check_items(recurring, currency)
         terms.check_customer_currency(world, customer, currency)
+        terms.check_clock(world, customer)
         trial_end = now + trial_days * DAY_SECONDS if trial_days else trial_end
         cycle = read_cycle(fields, recurring, now, trial_end)
         subscription = _make(world, customer, currency, cycle, fields)
@@ -81,6 +83,7 @@ def read_cycle(fields: dict[str, Any], items: Sequence[Obj], now: int, trial_end
     """Take the fields that say when periods begin; return `anchor`, `period`, the `share` to be paid, `start`."""
     recurring = items_of.recurring_of(items)
     config = fields.get("billing_cycle_anchor_config")
+    billing_cycles.check_config(part(config), "billing_cycle_anchor_config")
     fields["billing_cycle_anchor_config"] = config and {
         "hour": None,
         "minute": None,
@@ -116,7 +119,7 @@ def read_cycle(fields: dict[str, Any], items: Sequence[Obj], now: int, trial_end
 
 def _make(world: World, customer: Obj, currency: str, cycle: Obj, fields: dict[str, Any]) -> Obj:
     """Return the new subscription without its items; it is not saved yet."""
-    now = world.now()
+    now, version = world.now(), fields.pop("version", None)
     trial_end = cycle["trial_end"]
     subscription = world.new("subscription", customer=customer["id"], test_clock=customer.get("test_clock"))
     subscription |= {"currency": currency, "created": now, "start_date": cycle["start"], "default_tax_rates": []}
@@ -124,12 +127,8 @@ def _make(world: World, customer: Obj, currency: str, cycle: Obj, fields: dict[s
     subscription |= {"collection_method": "charge_automatically", "cancellation_details": dict(states.NO_DETAILS)}
     subscription |= {"invoice_settings": dict(INVOICE_SETTINGS), "payment_settings": dict(terms.SETTINGS)}
     subscription |= {"trial_settings": {"end_behavior": dict(END_BEHAVIOR)}, HIDDEN: {}}
-    subscription["billing_mode"] = {
-        "flexible": {"proration_discounts": "included"},
-        "type": "flexible",
-        "updated_at": now,
-    }
     subscription |= fields
+    subscription["billing_mode"] = terms.read_billing_mode(fields.get("billing_mode"), version, now)
     behavior = part(part(subscription["trial_settings"]).get("end_behavior"))
     subscription["trial_settings"] = {"end_behavior": END_BEHAVIOR | behavior}
     is_sent = subscription["collection_method"] == "send_invoice"

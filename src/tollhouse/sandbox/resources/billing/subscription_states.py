@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from tollhouse.sandbox.durations import DAY_SECONDS, PAYMENT_WAIT_SECONDS
 from tollhouse.sandbox.errors import invalid
-from tollhouse.sandbox.resources.billing.billing_cycles import DAY_SECONDS
 from tollhouse.sandbox.resources.billing.subscription_items import period_of
 from tollhouse.sandbox.resources.catalogue import entitlements
 from tollhouse.sandbox.resources.customers import customers
@@ -20,7 +20,6 @@ from tollhouse.sandbox.values import Obj, part
 UPDATED: Final = "customer.subscription.updated"
 ENDED: Final = ("canceled", "incomplete_expired")
 RENEWED: Final = ("trialing", "active", "past_due", "unpaid")
-INCOMPLETE_SECONDS: Final = 23 * 3_600
 TRIAL_WARNING_SECONDS: Final = 3 * DAY_SECONDS
 UPCOMING_SECONDS: Final = 7 * DAY_SECONDS
 TIMERS: Final = ("expire", "turn", "end", "warn", "upcoming", "resume_collection", "expire_pending")
@@ -64,15 +63,19 @@ def cancel(
     *,
     reason: str | None = "cancellation_requested",
     details: Mapping[str, Any] | None = None,
+    ran_out: bool = False,
 ) -> Obj:
-    """End a subscription now; its open invoices are not collected any more, its pending prorations are forgotten."""
+    """End a subscription now; its open invoices are not collected any more, its pending prorations are forgotten.
+
+    One that `ran_out` at the time set for it tells on whether that was its period's end.
+    """
     now = world.now_for(subscription)
     is_incomplete = subscription["status"] == "incomplete"
     told = {**NO_DETAILS, **part(subscription["cancellation_details"]), **(details or {})}
     changes: Obj = {"status": "incomplete_expired" if is_incomplete else "canceled", "ended_at": now}
     changes |= {
         "canceled_at": subscription["canceled_at"] or now,
-        "cancel_at_period_end": False,
+        "cancel_at_period_end": ran_out and subscription["cancel_at_period_end"],
         "pending_update": None,
     }
     changes["cancellation_details"] = told | {"reason": told["reason"] or reason}
@@ -128,7 +131,7 @@ def _plan(world: World, subscription: Obj) -> dict[str, int | None]:
         return {}
     due: dict[str, int | None] = {"subscription.end": subscription["cancel_at"]}
     if status == "incomplete":
-        due["subscription.expire"] = subscription["created"] + INCOMPLETE_SECONDS
+        due["subscription.expire"] = subscription["created"] + PAYMENT_WAIT_SECONDS
     if status in RENEWED:
         end = period_of(subscription)[1]
         due["subscription.turn"] = end

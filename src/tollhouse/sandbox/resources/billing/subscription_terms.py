@@ -8,22 +8,38 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from tollhouse.sandbox.durations import DAY_SECONDS
 from tollhouse.sandbox.errors import invalid, missing, parameter_missing
 from tollhouse.sandbox.resources.billing import unsimulated
-from tollhouse.sandbox.resources.billing.billing_cycles import DAY_SECONDS, is_same_interval
+from tollhouse.sandbox.resources.billing.billing_cycles import is_same_interval
 from tollhouse.sandbox.resources.catalogue import discounts, prices
 from tollhouse.sandbox.resources.registry import Params
 from tollhouse.sandbox.state.world import World
 from tollhouse.sandbox.values import Obj, part
 
 ITEMS_MAX: Final = 20
+CLOCK_SUBSCRIPTIONS_MAX: Final = 3  # docs.stripe.com/billing/testing/test-clocks
 TRIAL_DAYS_MAX: Final = 730
 PLAIN: Final = ("description", "default_source")
+FLEXIBLE_SINCE: Final = "2025-09-30"  # the API version from which on it is what is not asked for
 SETTINGS: Final[Obj] = {
     "payment_method_options": None,
     "payment_method_types": None,
     "save_default_payment_method": "off",
 }
+
+
+def read_billing_mode(given: Mapping[str, Any] | None, version: str | None, now: int) -> Obj:
+    """Return the billing mode that is given, or else the one that a request of this API version gets.
+
+    Source: docs.stripe.com/changelog/clover/2025-09-30/billing-mode-default-flexible.
+    """
+    usual = "classic" if version is not None and version < FLEXIBLE_SINCE else "flexible"
+    asked = part(given)
+    if asked.get("type", usual) == "classic":
+        return {"flexible": None, "type": "classic"}
+    flexible = {"proration_discounts": "included", **part(asked.get("flexible"))}
+    return {"flexible": flexible, "type": "flexible", "updated_at": now}
 
 
 def read_price(world: World, given: Mapping[str, Any], at: str, *, old: Obj | None = None) -> Obj:
@@ -92,6 +108,18 @@ def check_customer_currency(world: World, customer: Obj, currency: str) -> None:
                 "You cannot combine currencies on a single customer. This customer has an active subscription,"
                 f" subscription schedule, discount, quote, or invoice item with currency {each['currency']}.",
             )
+
+
+def check_clock(world: World, customer: Obj) -> None:
+    """Raise `StripeError` 400 when a customer of a test clock has as many living subscriptions as it can."""
+    if not customer.get("test_clock"):
+        return
+    own = world.every("subscription", customer=customer["id"])
+    if sum(each["status"] not in {"canceled", "incomplete_expired"} for each in own) >= CLOCK_SUBSCRIPTIONS_MAX:
+        raise invalid(
+            f"You have reached the limit of {CLOCK_SUBSCRIPTIONS_MAX} subscriptions for a customer with a test clock.",
+            "customer",
+        )
 
 
 def read_trial(params: Mapping[str, Any], items: Sequence[Obj], now: int) -> int | None:

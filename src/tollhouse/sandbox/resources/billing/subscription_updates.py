@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tollhouse.sandbox.api.parameters import Earlier
 from tollhouse.sandbox.errors import invalid
 from tollhouse.sandbox.resources.billing import pending_updates, subscriptions, trials
 from tollhouse.sandbox.resources.billing import subscription_billing as billing
@@ -16,7 +17,7 @@ from tollhouse.sandbox.resources.registry import Params, operation
 from tollhouse.sandbox.state.world import World, merge_metadata
 from tollhouse.sandbox.values import Obj, is_object
 
-EARLIER: Final = (*subscriptions.EARLIER, "billing_cycle_anchor", "source")
+EARLIER: Final = subscriptions.EARLIER | dict.fromkeys(("billing_cycle_anchor", "source"), Earlier())
 AFTER_THE_END: Final = {"metadata", "cancellation_details", "expand"}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tollhouse.sandbox.api.lists import Page, in_range, read_page
+from tollhouse.sandbox.api.parameters import WHOLE, Earlier
 from tollhouse.sandbox.api.search import search
 from tollhouse.sandbox.errors import invalid, missing, parameter_missing
 from tollhouse.sandbox.resources.billing import proration
@@ -24,7 +25,9 @@ __all__ = ["cancel", "start"]  # what other parts of the sandbox do to subscript
 PATH: Final = "/v1/subscriptions"
 ENDED: Final = {"ended": states.ENDED, "all": ()}
 TIMING: Final = ("billing_cycle_anchor", "billing_cycle_anchor_config", "backdate_start_date", "proration_behavior")
-EARLIER: Final = ("coupon", "promotion_code", "plan", "quantity", "prorate", "tax_percent", "billing")
+EARLIER: Final = dict.fromkeys(
+    ("coupon", "promotion_code", "plan", "prorate", "tax_percent", "billing"), Earlier()
+) | {"quantity": Earlier(WHOLE)}
 
 readable("subscription", PATH, listed=False)
 
@@ -55,7 +58,8 @@ def create(world: World, params: Params, /) -> Obj:
             off_session=params.get("off_session", False),
             **settings,
             **{name: params[name] for name in TIMING if name in params},
-            **_read_end(params),
+            billing_mode=params.get("billing_mode"),
+            version=world.version,
         )
         return _settle_end(world, subscription, params)
 
@@ -122,12 +126,11 @@ def delete_discount(world: World, params: Params, /, *, id: str) -> Obj:
 
 @operation("POST", PATH + "/{id}/migrate")
 def migrate(world: World, params: Params, /, *, id: str) -> Obj:
-    """Bill a subscription in the flexible mode; in the sandbox both modes bill the same."""
+    """Bill a subscription in the flexible mode from now on."""
     subscription = states.check_alive(world.get("subscription", id))
     if subscription["billing_mode"]["type"] == "flexible":
         raise invalid("This subscription's billing mode is flexible already.", "billing_mode")
-    flexible = {"proration_discounts": "included", **part(params["billing_mode"].get("flexible"))}
-    mode = {"flexible": flexible, "type": "flexible", "updated_at": world.now_for(subscription)}
+    mode = terms.read_billing_mode(params["billing_mode"], None, world.now_for(subscription))
     return states.change(world, subscription, {"billing_mode": mode})
 
 
@@ -143,13 +146,6 @@ def read_discounts(world: World, params: Params, customer: Obj) -> list[discount
 def read_details(params: Params) -> Obj:
     """Return what a request tells of why a subscription is canceled."""
     return {name: value or None for name, value in part(params.get("cancellation_details")).items()}
-
-
-def _read_end(params: Params) -> Obj:
-    mode = params.get("billing_mode")
-    if mode is None or mode["type"] == "flexible":
-        return {}
-    return {"billing_mode": {"flexible": None, "type": "classic"}}
 
 
 def _settle_end(world: World, subscription: Obj, params: Params) -> Obj:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tollhouse.sandbox.durations import DAY_SECONDS
 from tollhouse.sandbox.errors import invalid
 from tollhouse.sandbox.resources.billing import billing_cycles
 from tollhouse.sandbox.resources.billing import subscription_items as items_of
@@ -19,7 +20,7 @@ from tollhouse.sandbox.values import Obj
 
 PATH: Final = "/v1/test_helpers/test_clocks"
 KIND: Final = "test_helpers.test_clock"
-LIFETIME_SECONDS: Final = 30 * billing_cycles.DAY_SECONDS
+LIFETIME_SECONDS: Final = 30 * DAY_SECONDS
 INTERVALS_MAX: Final = 2  # of the shortest subscription, at once
 UNBOUND_YEARS_MAX: Final = 2  # without a subscription
 

@@ -21,10 +21,8 @@ def lacks_method(world: World, subscription: Obj) -> bool:
         return False
     customer = part(world.find("customer", subscription["customer"]))
     settings = part(customer.get("invoice_settings"))
-    known = (subscription, settings)
-    return not any(each.get(name) for each in known for name in ("default_payment_method",)) and not customer.get(
-        "default_source"
-    )
+    known = (subscription.get("default_payment_method"), settings.get("default_payment_method"))
+    return not any((*known, customer.get("default_source")))
 
 
 def end_without_method(world: World, subscription: Obj) -> Obj | None:

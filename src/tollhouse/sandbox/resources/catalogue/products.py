@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from tollhouse.sandbox.api.lists import Page, read_page
+from tollhouse.sandbox.api.parameters import OBJECTS, TEXTS, Earlier
 from tollhouse.sandbox.api.search import search
 from tollhouse.sandbox.errors import StripeError, invalid
 from tollhouse.sandbox.resources.catalogue import price_drafts as drafts
@@ -22,10 +23,17 @@ PLAIN: Final = (
     "statement_descriptor", "tax_code", "tax_details", "type", "unit_label", "url",
 )  # fmt: skip
 
+EARLIER: Final = {
+    "attributes": Earlier(TEXTS),
+    "caption": Earlier(),
+    "deactivate_on": Earlier(TEXTS),
+    "features": Earlier(OBJECTS),
+}
+
 readable("product", PATH, listed=False)
 
 
-@operation("POST", PATH, earlier=("attributes", "caption", "deactivate_on", "features"))
+@operation("POST", PATH, earlier=EARLIER)
 def create(world: World, params: Params, /) -> Obj:
     """Create a product, with a default price if asked."""
     product = open(world, params)
@@ -37,7 +45,7 @@ def create(world: World, params: Params, /) -> Obj:
     return product
 
 
-@operation("POST", PATH + "/{id}", earlier=("attributes", "caption", "deactivate_on", "features"))
+@operation("POST", PATH + "/{id}", earlier=EARLIER)
 def update(world: World, params: Params, /, *, id: str) -> Obj:
     """Change a product."""
     product = world.get("product", id)

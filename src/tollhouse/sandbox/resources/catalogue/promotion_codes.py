@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from tollhouse.sandbox.api.lists import Page, read_page
+from tollhouse.sandbox.api.parameters import Earlier
 from tollhouse.sandbox.errors import invalid, parameter_missing
 from tollhouse.sandbox.resources.catalogue import price_terms as terms
 from tollhouse.sandbox.resources.registry import Params, includable, operation, readable
@@ -19,7 +20,7 @@ CODE_LENGTH: Final = 8
 readable("promotion_code", PATH, listed=False)
 
 
-@operation("POST", PATH, earlier=("coupon",))
+@operation("POST", PATH, earlier={"coupon": Earlier(replaces="promotion")})
 def create(world: World, params: Params, /) -> Obj:
     """Create a code of a coupon's: the one given, or a new one."""
     coupon = world.get("coupon", _coupon_id(params), param="promotion[coupon]")

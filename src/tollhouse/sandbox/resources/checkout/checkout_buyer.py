@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from tollhouse.sandbox.errors import invalid, parameter_unknown
+from tollhouse.sandbox.formats import ADDRESS
 from tollhouse.sandbox.resources.checkout.checkout_creation import choose_shipping
 from tollhouse.sandbox.resources.checkout.checkout_fields import customer_details
 from tollhouse.sandbox.resources.checkout.checkout_items import set_quantity
@@ -17,7 +18,6 @@ from tollhouse.sandbox.values import Obj, is_list, is_object, part
 
 # Whose purchase it is when it is paid without a page and nobody gave an address.
 EMAIL_USUAL: Final = "buyer@example.com"
-ADDRESS: Final = ("city", "country", "line1", "line2", "postal_code", "state")
 
 
 def take_details(world: World, session: Obj, method: Obj | None, details: Obj) -> None:
@@ -27,7 +27,7 @@ def take_details(world: World, session: Obj, method: Obj | None, details: Obj) -
     "address"}`), `shipping_rate` (an id), `quantities` and `custom_fields` (values by id and key), and `consent`.
     Raises `StripeError` 400 for what is of another shape, and for choices that the session does not allow.
     """
-    _check(details)
+    _check(world, details)
     billing: Obj = {} if method is None else method["billing_details"]
     known = part(session["customer_details"]) if is_known(session) else {}
     session["customer_details"] = customer_details() | {
@@ -36,7 +36,7 @@ def take_details(world: World, session: Obj, method: Obj | None, details: Obj) -
         "phone": details.get("phone"),
         "address": _address(details.get("address") or billing.get("address") or {}),
         "tax_exempt": known.get("tax_exempt") or "none",
-        "tax_ids": [{"type": each["type"], "value": each["value"]} for each in details.get("tax_ids", ())],
+        "tax_ids": [{"type": each["type"], "value": each["value"]} for each in details.get("tax_ids") or ()],
     }
     for field in session["custom_fields"]:
         if field["key"] in details.get("custom_fields", {}):
@@ -69,13 +69,18 @@ def find_customer(world: World, session: Obj) -> Obj | None:
     return customer
 
 
-def _check(details: Obj) -> None:
-    """Raise `StripeError` 400 for details of another shape than `take_details` names."""
+def _check(world: World, details: Obj) -> None:
+    """Raise `StripeError` 400 for details of another shape than `take_details` names, and for unknown tax ids."""
     for name, value in details.items():
         if name not in SHAPES:
             raise parameter_unknown(f"details[{name}]")
         if value is not None and not SHAPES[name](value):
             raise invalid(f"Invalid {name}: {value!r}", f"details[{name}]")
+    kinds = world.description.schemas["tax_id"]["properties"]["type"]["enum"]
+    for each in details.get("tax_ids") or ():
+        if each["type"] not in kinds:
+            raise invalid(f"There is no such kind of tax ID: {each['type']}", "details[tax_ids]")
+        tax_ids.check(each["type"], each["value"])
 
 
 def _is_text(value: Any) -> bool:
@@ -96,7 +101,7 @@ def _are_quantities(value: Any) -> bool:
 
 def _are_tax_ids(value: Any) -> bool:
     return is_list(value) and all(
-        is_object(each) and {"type", "value"} == each.keys() and _are_texts(each) for each in value
+        is_object(each) and {"type", "value"} == each.keys() and all(map(_is_text, each.values())) for each in value
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from tollhouse.sandbox.errors import StripeError, invalid, parameter_missing
 from tollhouse.sandbox.resources.billing import subscriptions
+from tollhouse.sandbox.resources.billing.subscription_starts import INVOICE_SETTINGS
 from tollhouse.sandbox.resources.catalogue import discounts
 from tollhouse.sandbox.resources.checkout import checkout_buyer
 from tollhouse.sandbox.resources.checkout.checkout_outcomes import KIND, LINK, complete, find_intent
@@ -23,7 +24,8 @@ INTENT_FIELDS: Final = (
     "statement_descriptor_suffix", "transfer_group",
 )  # fmt: skip
 SUBSCRIPTION_FIELDS: Final = (
-    "billing_cycle_anchor", "billing_cycle_anchor_config", "description", "proration_behavior", "trial_settings",
+    "billing_cycle_anchor", "billing_cycle_anchor_config", "billing_mode", "description", "proration_behavior",
+    "trial_settings",
 )  # fmt: skip
 
 
@@ -146,6 +148,7 @@ def _subscribe(world: World, session: Obj, customer: Obj, method: Obj | None, ba
 def _start(world: World, session: Obj, customer: Obj, method: Obj | None) -> Obj:
     data: Obj = session[HIDDEN]["given"].get("subscription_data", {})
     items = [{"price": item["price"], "quantity": item["quantity"]} for item in session[HIDDEN]["items"]]
+    settings = {name: value or None for name, value in data.get("invoice_settings", {}).items()}
     return subscriptions.start(
         world,
         customer,
@@ -156,6 +159,8 @@ def _start(world: World, session: Obj, customer: Obj, method: Obj | None) -> Obj
         discounts=discounts.read_asked(world, _ask_again(session), customer=customer["id"]),
         metadata=merge_metadata(None, data.get("metadata"), "subscription_data[metadata]"),
         hidden={LINK: session["id"]},
+        version=session[HIDDEN].get("version"),
+        invoice_settings=INVOICE_SETTINGS | settings,
         **{name: data[name] for name in SUBSCRIPTION_FIELDS if name in data},
     )
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from tollhouse.sandbox.durations import DAY_SECONDS
 from tollhouse.sandbox.errors import StripeError, invalid, parameter_missing
 from tollhouse.sandbox.resources.catalogue.price_terms import read_currency
 from tollhouse.sandbox.resources.checkout import checkout_fields, checkout_items, checkout_rules, checkout_totals
@@ -23,7 +24,6 @@ PLAIN: Final = (
 # Part of the session only when it was asked for.
 OPTIONAL: Final = ("return_url", "redirect_on_completion", "name_collection", "excluded_payment_method_types")
 TRIAL_DAYS_MAX: Final = 730
-DAY: Final = 86_400
 
 
 def create(world: World, params: Params) -> Obj:
@@ -31,7 +31,8 @@ def create(world: World, params: Params) -> Obj:
     mode = params.get("mode")
     if mode is None:
         raise parameter_missing("mode")
-    ui_mode = params.get("ui_mode", "hosted_page")
+    ui_mode = checkout_rules.read_ui_mode(world, params)
+    params = params | {"ui_mode": ui_mode}
     checkout_rules.check(world, params, mode, ui_mode)
     now = world.now()
     session = world.new(
@@ -71,9 +72,10 @@ def _keep(world: World, params: Params) -> Obj:
     days: int | None = trial.get("trial_period_days")
     if days is not None and not 1 <= days <= TRIAL_DAYS_MAX:
         raise invalid(f"Trial periods are between 1 and {TRIAL_DAYS_MAX} days.", "subscription_data[trial_period_days]")
-    if "trial_end" in trial and trial["trial_end"] < world.now() + 2 * DAY:
+    if "trial_end" in trial and trial["trial_end"] < world.now() + 2 * DAY_SECONDS:
         raise invalid("The `trial_end` date has to be at least 2 days in the future.", "subscription_data[trial_end]")
-    return {"given": given, "items": [], "has_trial": "trial_end" in trial or days is not None, "subscription": None}
+    kept: Obj = {"given": given, "items": [], "subscription": None, "version": world.version}
+    return kept | {"has_trial": "trial_end" in trial or days is not None}
 
 
 def _set_customer(world: World, session: Obj, params: Params) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Final
 from urllib.parse import urlsplit
 
-from tollhouse.sandbox.errors import invalid, parameter_missing
-from tollhouse.sandbox.resources.billing import unsimulated
+from tollhouse.sandbox.durations import DAY_SECONDS
+from tollhouse.sandbox.errors import invalid, missing, parameter_missing
+from tollhouse.sandbox.resources.billing import billing_cycles, unsimulated
 from tollhouse.sandbox.resources.registry import Params
 from tollhouse.sandbox.state.world import World
 from tollhouse.sandbox.values import part
 
 EXPIRY_SECONDS_MIN: Final = 30 * 60
-EXPIRY_SECONDS_MAX: Final = 24 * 3600
+EXPIRY_SECONDS_MAX: Final = DAY_SECONDS
 URL_LENGTH_MAX: Final = 5_000
 REFERENCE_LENGTH_MAX: Final = 200
 EXCLUSIVE: Final = (("customer", "customer_email"), ("allow_promotion_codes", "discounts"))
@@ -32,7 +33,12 @@ MODES: Final = {
     "submit_type": ("payment", "subscription"),
 }
 UNSIMULATED: Final = ("customer_account", "managed_payments", "optional_items")
+ISSUERS: Final = (("subscription_data", "invoice_settings"), ("invoice_creation", "invoice_data"))
 EMBEDDED: Final = ("embedded_page", "form", "elements")
+UI_MODES: Final = ("hosted_page", *EMBEDDED)
+# As they were called before this version.
+EARLIER_UI_MODES: Final = {"hosted": "hosted_page", "embedded": "embedded_page", "custom": "elements"}
+UI_MODES_SINCE: Final = "2026-03-25"
 
 
 def check(world: World, params: Params, mode: str, ui_mode: str) -> None:
@@ -42,6 +48,8 @@ def check(world: World, params: Params, mode: str, ui_mode: str) -> None:
     _check_modes(params, mode)
     _check_urls(params, ui_mode)
     _check_expiry(world, params)
+    config = part(part(params.get("subscription_data")).get("billing_cycle_anchor_config"))
+    billing_cycles.check_config(config, "subscription_data[billing_cycle_anchor_config]")
     if mode == "setup" and "currency" not in params and not params.get("payment_method_types"):
         raise invalid("You must specify `currency` when `mode` is `setup`.", "currency", "parameter_missing")
     if "customer_update" in params and "customer" not in params:
@@ -54,6 +62,16 @@ def check(world: World, params: Params, mode: str, ui_mode: str) -> None:
         )
 
 
+def read_ui_mode(world: World, params: Params) -> str:
+    """Return the kind of page by its newest name. Raises `StripeError` 400 for a name the request's version lacks."""
+    given: str = params.get("ui_mode", "hosted_page")
+    if (world.version or "") < UI_MODES_SINCE:
+        given = EARLIER_UI_MODES.get(given, given)
+    if given not in UI_MODES:
+        raise invalid(f"Invalid ui_mode: must be one of {', '.join(UI_MODES)}", "ui_mode")
+    return given
+
+
 def _check_simulated(params: Params) -> None:
     """Raise for what the sandbox does not play: nobody is to take silence for a yes."""
     for name in ("payment_intent_data", "setup_intent_data", "subscription_data"):
@@ -61,6 +79,13 @@ def _check_simulated(params: Params) -> None:
     for name in UNSIMULATED:
         if params.get(name) and not _is_off(params[name]):
             raise invalid(f"The sandbox does not simulate `{name}`.", name)
+    if params.get("payment_method_configuration"):  # no session shows one that there is
+        id = params["payment_method_configuration"]
+        raise missing("payment_method_configuration", id, param="payment_method_configuration", status=400)
+    for name, inner in ISSUERS:
+        settings = part(part(params.get(name)).get(inner))
+        if part(settings.get("issuer")).get("type", "self") != "self":
+            raise invalid("The sandbox has one account, which issues all invoices.", f"{name}[{inner}][issuer]")
 
 
 def _check_exclusive(params: Params) -> None:

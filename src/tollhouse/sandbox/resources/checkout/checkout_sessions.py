@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tollhouse.sandbox.api.lists import Page, cut_page, make_list, read_page
+from tollhouse.sandbox.api.parameters import TEXTS, Earlier
+from tollhouse.sandbox.durations import DAY_SECONDS
 from tollhouse.sandbox.errors import invalid
 from tollhouse.sandbox.resources.checkout import checkout_changes, checkout_completion, checkout_creation
 from tollhouse.sandbox.resources.payments import payment_intents, setup_intents
@@ -15,13 +17,13 @@ from tollhouse.sandbox.values import Obj, part
 KIND: Final = "checkout.session"
 PATH: Final = "/v1/checkout/sessions"
 EXPIRY: Final = "checkout_session_expiry"
-RECOVERY_SECONDS: Final = 30 * 86_400
+RECOVERY_SECONDS: Final = 30 * DAY_SECONDS
 ITEMS_EMBEDDED_MAX: Final = 10
 
 pay = checkout_completion.pay
 
 
-@operation("POST", PATH, earlier=("payment_method_types",))
+@operation("POST", PATH, earlier={"payment_method_types": Earlier(TEXTS), "ui_mode": Earlier()})
 def create(world: World, params: Params, /) -> Obj:
     """Create a session, open until it is paid or expires."""
     session = checkout_creation.create(world, params)
@@ -103,6 +105,7 @@ def recover(world: World, session: Obj) -> Obj:
     params: Params = {name: each for name, each in session[HIDDEN]["given"].items() if name != "expires_at"}
     again = create(world, params)
     again["recovered_from"] = session["id"]
+    again[HIDDEN]["version"] = session[HIDDEN]["version"]  # no request of the API asks for it
     return world.save(again)
 
 

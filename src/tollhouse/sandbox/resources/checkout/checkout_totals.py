@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from tollhouse.sandbox import money
 from tollhouse.sandbox.errors import invalid
 from tollhouse.sandbox.resources.catalogue import discounts, prices, promotion_codes
 from tollhouse.sandbox.resources.checkout.checkout_items import is_recurring
@@ -36,7 +37,7 @@ def reckon(world: World, session: Obj) -> None:
 def check_amount(session: Obj) -> None:
     """Raise `StripeError` 400 for an amount that is too small to be charged but is not nothing."""
     if 0 < session["amount_total"] < AMOUNT_MIN:
-        least = f"{AMOUNT_MIN // 100}.{AMOUNT_MIN % 100:02} {session['currency']}"
+        least = money.show(AMOUNT_MIN, session["currency"])
         raise invalid(
             f"The Checkout Session's total amount due must add up to at least {least}", code="amount_too_small"
         )

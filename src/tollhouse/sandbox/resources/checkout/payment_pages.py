@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from tollhouse.sandbox.api.parameters import TEXT
 from tollhouse.sandbox.errors import StripeError, parameter_missing
 from tollhouse.sandbox.resources.checkout import checkout_completion
 from tollhouse.sandbox.resources.payments import payment_methods
@@ -23,7 +24,7 @@ def retrieve(world: World, params: Params, /, *, id: str) -> Obj:
     return world.get(checkout_completion.KIND, id)
 
 
-@undescribed("POST", PATH + "/confirm")
+@undescribed("POST", PATH + "/confirm", payment_method=TEXT, expected_amount=TEXT)
 def confirm(world: World, params: Params, /, *, id: str) -> Obj:
     """Pay a session for the amount that its page showed."""
     session = world.get(checkout_completion.KIND, id)

@@ -6,6 +6,7 @@ import re
 from typing import Any, Final
 
 from tollhouse.sandbox.errors import invalid
+from tollhouse.sandbox.formats import ADDRESS, EMAIL
 from tollhouse.sandbox.state.world import World, merge_metadata
 from tollhouse.sandbox.values import Obj, is_object
 
@@ -13,8 +14,6 @@ PLAIN: Final = (
     "balance", "business_name", "description", "email", "individual_name", "invoice_prefix", "name",
     "next_invoice_sequence", "phone", "preferred_locales",
 )  # fmt: skip
-ADDRESS: Final = ("city", "country", "line1", "line2", "postal_code", "state")
-EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+\Z")
 EMAIL_MAX: Final = 512
 PREFIX: Final = re.compile(r"[A-Z0-9]{3,12}\Z")
 UNSENT_WHEN_EMPTY: Final = ("business_name", "individual_name")

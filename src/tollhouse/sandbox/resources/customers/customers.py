@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from tollhouse.sandbox.api.lists import Page, make_list, read_page
 from tollhouse.sandbox.api.search import search
-from tollhouse.sandbox.errors import missing
+from tollhouse.sandbox.errors import invalid, missing
 from tollhouse.sandbox.resources.catalogue import discounts
+from tollhouse.sandbox.resources.customers import customer_balances, tax_ids
 from tollhouse.sandbox.resources.customers import customer_fields as fields
-from tollhouse.sandbox.resources.customers import tax_ids
 from tollhouse.sandbox.resources.payments import payment_methods
 from tollhouse.sandbox.resources.registry import Params, includable, operation
 from tollhouse.sandbox.state.world import HIDDEN, World
@@ -19,6 +19,7 @@ from tollhouse.sandbox.values import Obj
 Follower = Callable[[World, Obj], None]
 
 PATH: Final = "/v1/customers"
+CLOCK_CUSTOMERS_MAX: Final = 3  # docs.stripe.com/billing/testing/test-clocks
 NO_METHOD: Final = (
     "The customer does not have a payment method with the ID {}. The payment method must be attached to the customer."
 )
@@ -37,7 +38,7 @@ def create(world: World, params: Params, /) -> Obj:
     """Create a customer; with a test clock it lives in that clock's time."""
     clock = params.get("test_clock")
     if clock:
-        world.get("test_helpers.test_clock", clock, param="test_clock")
+        _check_clock(world, clock)
     customer = world.new("customer", test_clock=clock or None, next_invoice_sequence=1, delinquent=False)
     customer |= {"preferred_locales": [], "invoice_prefix": world.ids.text(8).upper(), "tax_exempt": "none", HIDDEN: {}}
     customer |= fields.read(world, customer, params)
@@ -45,6 +46,7 @@ def create(world: World, params: Params, /) -> Obj:
     customer |= _add_methods(world, customer, params) | _keep_hidden(customer, params)
     world.save(customer)
     world.emit("customer.created", customer)
+    customer_balances.note(world, customer, "initial", customer["balance"] or 0, customer["balance"] or 0)
     for each in params.get("tax_id_data", ()):
         tax_ids.open(world, each, customer=customer["id"])
     _apply_discount(world, customer, params)
@@ -58,7 +60,10 @@ def update(world: World, params: Params, /, *, id: str) -> Obj:
     changes = fields.read(world, customer, params) | _add_methods(world, customer, params)
     if "default_source" in params:
         changes["default_source"] = _find_own(world, customer, params["default_source"], "default_source")
+    balance: int = customer["balance"] or 0
     world.change(customer, changes | _keep_hidden(customer, params), "customer.updated")
+    left: int = customer["balance"] or 0
+    customer_balances.note(world, customer, "adjustment", left - balance, left)
     _apply_discount(world, customer, params)
     return world.get("customer", id)
 
@@ -154,6 +159,17 @@ def invoice_credit_balance(world: World, customer: Obj) -> Obj:
 def cash_balance(world: World, customer: Obj) -> None:
     """Nobody sends money to a sandbox."""
     return
+
+
+def _check_clock(world: World, id: str) -> None:
+    """Raise `StripeError` 400 unless a test clock is there and has room for a further customer."""
+    world.get("test_helpers.test_clock", id, param="test_clock")
+    if len(world.every("customer", test_clock=id)) >= CLOCK_CUSTOMERS_MAX:
+        raise invalid(
+            f"You have reached the limit of {CLOCK_CUSTOMERS_MAX} customers for this test clock. Create another test"
+            " clock, or delete one of its customers.",
+            "test_clock",
+        )
 
 
 def _add_methods(world: World, customer: Obj, params: Params) -> dict[str, Any]:

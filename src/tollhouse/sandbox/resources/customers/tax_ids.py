@@ -104,8 +104,7 @@ def open(world: World, given: Obj, *, customer: str | None) -> Obj:
     `tax_id_invalid`.
     """
     kind, value = given["type"], given["value"].strip()
-    if not _is_well_formed(kind, value):
-        raise invalid(f"Invalid value for {kind}.", "value", "tax_id_invalid")
+    check(kind, value)
     if customer is not None and len(world.every("tax_id", customer=customer)) >= CUSTOMERS_MAX:
         raise invalid(f"A customer has at most {CUSTOMERS_MAX} tax IDs.", "value")
     owner: Obj = {"customer_account": None, "type": "self" if customer is None else "customer"}
@@ -122,8 +121,10 @@ def open(world: World, given: Obj, *, customer: str | None) -> Obj:
     return tax_id
 
 
-def _is_well_formed(kind: str, value: str) -> bool:
-    return _digits(value) in OUTCOMES or bool(FORMS.get(kind, VALUE).match(value))
+def check(kind: str, value: str) -> None:
+    """Raise `StripeError` 400 `tax_id_invalid` for a value that no tax id of this kind has."""
+    if _digits(value) not in OUTCOMES and not FORMS.get(kind, VALUE).match(value):
+        raise invalid(f"Invalid value for {kind}.", "value", "tax_id_invalid")
 
 
 def _digits(value: str) -> str:

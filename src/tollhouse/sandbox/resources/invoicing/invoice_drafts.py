@@ -10,6 +10,7 @@ from tollhouse.sandbox.state.world import HIDDEN, World
 from tollhouse.sandbox.values import Obj, part
 
 FINALIZES_AFTER_SECONDS: Final = 3_600
+FINALIZED_LATER: Final = ("subscription_cycle", "manual")  # what another reason draws up is finalized at once
 ACCOUNT_NAME: Final = "Tollhouse sandbox"
 COPIED: Final = ("address", "email", "name", "phone", "shipping", "tax_exempt")  # from the customer
 
@@ -41,6 +42,8 @@ def draft(
     invoice[HIDDEN] = {"lines": [], **part(hidden)}
     recompute(world, invoice, lines)
     world.save(invoice)
+    if reason in FINALIZED_LATER:
+        invoice = plan_finalization(world, invoice)
     world.emit("invoice.created", invoice)
     return plan_finalization(world, invoice)
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from tollhouse.sandbox.api.lists import Page, read_page
+from tollhouse.sandbox.api.parameters import WHOLE, Earlier
 from tollhouse.sandbox.errors import invalid, parameter_missing
 from tollhouse.sandbox.resources.catalogue import discounts, price_terms
 from tollhouse.sandbox.resources.invoicing import invoice_drafts, invoice_lines, invoice_terms
@@ -18,7 +19,7 @@ from tollhouse.sandbox.state.world import HIDDEN, World, merge_metadata
 from tollhouse.sandbox.values import Obj, part
 
 PATH: Final = "/v1/invoiceitems"
-EARLIER: Final = ("price", "unit_amount")
+EARLIER: Final = {"price": Earlier(), "unit_amount": Earlier(WHOLE)}
 
 readable("invoiceitem", PATH, listed=False)
 
@@ -90,15 +91,18 @@ def delete(world: World, params: Params, /, *, id: str) -> Obj:
 
 
 def add(
-    world: World, customer: Obj, terms: Terms, period: tuple[int, int], *, credited: Obj | None = None, **fields: Any
+    world: World, customer: Obj, terms: Terms, period: tuple[int, int], *, hidden: Obj | None = None, **fields: Any
 ) -> Obj:
-    """Return a new pending item, told of as `invoiceitem.created`; `credited` names the lines a proration repays."""
+    """Return a new pending item, told of as `invoiceitem.created`.
+
+    `hidden` is kept in `_`: of a proration that gives something back its `credited_items`, and what it `repays`.
+    """
     quantity = terms.quantity
     item = world.new("invoiceitem", customer=customer["id"], test_clock=customer.get("test_clock"), date=world.now())
     item |= {"currency": terms.currency, "amount": terms.amount, "net_amount": terms.amount, "pricing": terms.pricing}
     item |= {"quantity": quantity, "quantity_decimal": str(quantity), "description": terms.description}
     item |= {"discountable": True, "discounts": [], "metadata": {}, "tax_rates": []}
-    item |= {"period": {"start": period[0], "end": period[1]}, HIDDEN: {"credited_items": credited}, **fields}
+    item |= {"period": {"start": period[0], "end": period[1]}, HIDDEN: {**part(hidden)}, **fields}
     world.save(item)
     world.emit("invoiceitem.created", item)
     return item

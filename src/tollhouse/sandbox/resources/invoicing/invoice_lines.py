@@ -8,17 +8,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
+from tollhouse.sandbox import money
 from tollhouse.sandbox.errors import missing
 from tollhouse.sandbox.resources.catalogue import price_terms
 from tollhouse.sandbox.state.world import HIDDEN, World
 from tollhouse.sandbox.values import Obj, part
 
 EMBEDDED_MAX: Final = 10
-SIGNS: Final = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥", "cad": "CA$", "aud": "A$"}
-# Currencies whose smallest unit is the whole one. Source: docs.stripe.com/currencies#zero-decimal.
-ZERO_DECIMAL: Final = frozenset(
-    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf"]
-)
 
 
 def make(world: World, *, currency: str, amount: int, period: tuple[int, int], **fields: Any) -> Obj:
@@ -149,18 +145,12 @@ def _unit(world: World, price: Obj) -> str:
 
 def _rate(price: Obj, currency: str) -> str:
     amount = price_terms.find_currency(price, currency).get("unit_amount")
-    shown = "tiered rates" if price["billing_scheme"] == "tiered" else say_amount(amount or 0, currency)
+    shown = "tiered rates" if price["billing_scheme"] == "tiered" else money.show(amount or 0, currency)
     recurring = price["recurring"]
     if recurring is None:
         return shown
     count = recurring["interval_count"]
     return f"{shown} / {recurring['interval']}" if count == 1 else f"{shown} every {count} {recurring['interval']}s"
-
-
-def say_amount(amount: int, currency: str) -> str:
-    """Return an amount of minor units in words: `$10.00`."""
-    sign = SIGNS.get(currency, currency.upper() + " ")
-    return f"{sign}{amount}" if currency in ZERO_DECIMAL else f"{sign}{amount // 100}.{amount % 100:02}"
 
 
 # The lines of one invoice.

@@ -82,16 +82,13 @@ def update(world: World, params: Params, /, *, id: str) -> Obj:
 @operation("GET", PATH)
 def index(world: World, params: Params, /) -> Page:
     """List invoices, by customer, subscription, status and dates."""
-    equal = {name: params[name] for name in ("customer", "status", "collection_method") if name in params}
-    if "subscription" not in params and "due_date" not in params:
+    names = ("customer", "status", "collection_method", "subscription")  # the last one is looked up by its hidden field
+    equal = {name: params[name] for name in names if name in params}
+    if "due_date" not in params:
         return read_page(world, "invoice", params, PATH, **equal)
 
     def fits(obj: Obj) -> bool:
-        if "subscription" in params and obj[HIDDEN].get("subscription") != params["subscription"]:
-            return False
-        return "due_date" not in params or (
-            obj["due_date"] is not None and in_range(obj["due_date"], params["due_date"])
-        )
+        return obj["due_date"] is not None and in_range(obj["due_date"], params["due_date"])
 
     return read_page(world, "invoice", params, PATH, where=fits, **equal)
 

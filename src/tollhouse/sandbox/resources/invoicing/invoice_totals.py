@@ -52,6 +52,19 @@ def owe(total: int, balance: int) -> Obj:
     return {"starting_balance": balance, "amount_due": due, "amount_remaining": due}
 
 
+def settle(invoice: Obj) -> list[tuple[str, int]]:
+    """Return what an invoice that is finalized does to its customer's balance: types of transactions, and amounts.
+
+    What is too little to be charged is owed on the next invoice, as far as there is no credit to pay it.
+    """
+    starting: int = invoice["starting_balance"]
+    owed: int = invoice["total"] + starting
+    if owed <= 0 or is_chargeable(owed, invoice["currency"]):
+        return [("applied_to_invoice", min(0, owed) - starting)]
+    credit = min(0, starting)
+    return [("applied_to_invoice", -credit), ("invoice_too_small", owed - (starting - credit))]
+
+
 def is_chargeable(amount: int, currency: str) -> bool:
     """Say whether an amount is large enough to be charged."""
     return amount >= SMALLEST_CHARGES.get(currency, 1)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
+from tollhouse.sandbox.durations import DAY_SECONDS
 from tollhouse.sandbox.errors import invalid
-from tollhouse.sandbox.resources.billing.billing_cycles import DAY_SECONDS
+from tollhouse.sandbox.resources.customers import customer_balances
 from tollhouse.sandbox.resources.invoicing import invoice_lines, invoice_payments, invoice_totals
 from tollhouse.sandbox.resources.invoicing.invoice_drafts import draft, recompute
 from tollhouse.sandbox.resources.invoicing.invoice_methods import find_method, no_method
@@ -89,11 +90,13 @@ def finalize(world: World, invoice: Obj) -> Obj:
     return invoice if invoice["amount_due"] > 0 else mark_paid(world, invoice)
 
 
-def mark_paid(world: World, invoice: Obj, *, out_of_band: bool = False) -> Obj:
-    """Close an invoice as paid in full."""
+def mark_paid(
+    world: World, invoice: Obj, further: Mapping[str, Any] | None = None, *, out_of_band: bool = False
+) -> Obj:
+    """Close an invoice as paid in full; `further` changes are told of with that."""
     now = world.now_for(invoice)
     changes: Obj = {"status": "paid", "attempted": True, "auto_advance": False, "next_payment_attempt": None}
-    changes |= {"amount_paid": invoice["amount_due"], "amount_remaining": 0}
+    changes |= {**(further or {}), "amount_paid": invoice["amount_due"], "amount_remaining": 0}
     changes["status_transitions"] = invoice["status_transitions"] | {"paid_at": now}
     if out_of_band:
         changes["amount_paid_off_stripe"] = invoice["amount_due"]
@@ -145,7 +148,7 @@ def void(world: World, invoice: Obj) -> Obj:
     used = invoice["starting_balance"] - (invoice["ending_balance"] or 0)
     customer = world.find("customer", invoice["customer"])
     if used and customer is not None and not customer.get("deleted"):
-        change_balance(world, customer, used)
+        customer_balances.change(world, customer, [("unapplied_from_invoice", used)], invoice=invoice)
     return _close(world, invoice, "void", "voided_at", "invoice.voided", "voided")
 
 
@@ -155,11 +158,6 @@ def mark_uncollectible(world: World, invoice: Obj) -> Obj:
         raise invalid(_not_open())
     event = "invoice.marked_uncollectible"
     return _close(world, invoice, "uncollectible", "marked_uncollectible_at", event, "uncollectible")
-
-
-def change_balance(world: World, customer: Obj, difference: int) -> None:
-    """Add to what a customer owes, or to the customer's credit when the difference is negative."""
-    world.change(customer, {"balance": (customer["balance"] or 0) + difference}, "customer.updated")
 
 
 def cancel_intents(world: World, invoice: Obj) -> None:
@@ -186,15 +184,13 @@ def _take_balance(world: World, invoice: Obj) -> Obj:
     customer = world.get("customer", invoice["customer"], param="customer")
     place = customer.get("next_invoice_sequence") or 1
     changes: Obj = {"number": invoice["number"] or f"{customer['invoice_prefix']}-{place:04}"}
-    owed = invoice["total"] + invoice["starting_balance"]
-    left = min(0, owed)
-    if owed > 0 and not invoice_totals.is_chargeable(owed, invoice["currency"]):
-        left, owed = owed, 0  # too little to be charged: it is owed on the next invoice
+    steps = invoice_totals.settle(invoice)
+    changes["ending_balance"] = invoice["starting_balance"] + sum(amount for _, amount in steps)
+    if changes["ending_balance"] > 0:
         changes |= {"amount_due": 0, "amount_remaining": 0}
-    changes["ending_balance"] = left
     world.change(customer, {"next_invoice_sequence": place + 1})
-    if left != invoice["starting_balance"]:
-        change_balance(world, customer, left - invoice["starting_balance"])
+    if changes["ending_balance"] != invoice["starting_balance"]:
+        customer_balances.change(world, customer, steps, invoice=invoice)
     return changes
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tollhouse.sandbox.errors import invalid
+from tollhouse.sandbox.money import show
 from tollhouse.sandbox.resources.catalogue.price_terms import AMOUNT_MAX
 
 MINIMUM_USUAL: Final = 50
@@ -12,19 +13,6 @@ MINIMUMS: Final = {
     "aed": 200, "bgn": 100, "czk": 1500, "dkk": 250, "gbp": 30, "hkd": 400, "huf": 17500, "mxn": 1000, "myr": 200,
     "nok": 300, "pln": 200, "ron": 200, "sek": 300, "thb": 1000,
 }  # fmt: skip
-SYMBOLS: Final = {"usd": "$", "eur": "€", "gbp": "£", "jpy": "¥"}
-WITHOUT_MINOR_UNIT: Final = {
-    "bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "ugx", "vnd", "vuv", "xaf", "xof", "xpf",
-}  # fmt: skip
-WITH_THREE_DECIMALS: Final = {"bhd", "jod", "kwd", "omr", "tnd"}
-
-
-def show(amount: int, currency: str) -> str:
-    """Return an amount as Stripe's messages name it: `$10.00`, or `10.00 CHF` for a currency without a known sign."""
-    decimals = 0 if currency in WITHOUT_MINOR_UNIT else 3 if currency in WITH_THREE_DECIMALS else 2
-    whole, rest = divmod(amount, 10**decimals)
-    number = f"{whole:,}" + (f".{rest:0{decimals}}" if decimals else "")
-    return SYMBOLS[currency] + number if currency in SYMBOLS else f"{number} {currency.upper()}"
 
 
 def check(amount: int, currency: str, param: str = "amount") -> None:

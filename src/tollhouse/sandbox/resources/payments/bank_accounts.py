@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from tollhouse.sandbox.durations import DAY_SECONDS
 from tollhouse.sandbox.errors import invalid
 
-DAY_SECONDS: Final = 86_400
 US_SECONDS: Final = 3 * DAY_SECONDS
 # As in Stripe's test mode, which does not let a test wait for a bank's days.
 SEPA_SECONDS: Final = 5

@@ -5,17 +5,19 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tollhouse.sandbox.api.lists import make_list
+from tollhouse.sandbox.durations import DAY_SECONDS
 from tollhouse.sandbox.resources.payments import balance_transactions, payment_methods
 from tollhouse.sandbox.resources.payments import payment_method_details as details
 from tollhouse.sandbox.resources.payments.cards import Card
 from tollhouse.sandbox.resources.payments.declines import Decline
 from tollhouse.sandbox.resources.registry import includable
-from tollhouse.sandbox.state.world import HIDDEN, World, action
+from tollhouse.sandbox.state.store import Timer
+from tollhouse.sandbox.state.world import HIDDEN, World, action, clock_of
 from tollhouse.sandbox.values import Obj
 
 KIND: Final = "charge"
 SETTLEMENT: Final = "charge_settlement"
-AUTHORIZATION_SECONDS: Final = 7 * 86_400
+AUTHORIZATION_SECONDS: Final = 7 * DAY_SECONDS
 STATEMENT_DESCRIPTOR: Final = "TOLLHOUSE SANDBOX"
 REFUNDS_EMBEDDED: Final = 10
 RISK_SCORES: Final = {"normal": 20, "elevated": 65, "highest": 85}
@@ -57,7 +59,7 @@ def succeed(world: World, charge: Obj, *, is_held: bool = False, is_settled: boo
         if is_settled:
             charge["balance_transaction"] = _receive(world, charge)["id"]
         else:
-            world.schedule(SETTLEMENT, charge, world.now_for(charge))
+            _settle_soon(world, charge)
     world.save(charge)
     world.emit("charge.succeeded", charge)
     return charge
@@ -99,6 +101,15 @@ def settle(world: World, id: str) -> None:
     charge = world.find(KIND, id)
     if charge is not None and charge["balance_transaction"] is None:
         world.change(charge, {"balance_transaction": _receive(world, charge)["id"]}, "charge.updated")
+
+
+def _settle_soon(world: World, charge: Obj) -> None:
+    """Let the balance transaction come in a moment, also where a test clock stands still."""
+    clock = world.find("test_helpers.test_clock", clock_of(charge))
+    if clock is None or clock["status"] == "advancing":
+        world.schedule(SETTLEMENT, charge, world.now_for(charge))
+    else:
+        world.store.schedule(Timer(world.clock.now(), SETTLEMENT, charge["id"]))
 
 
 def card_of(charge: Obj) -> Card | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tollhouse.sandbox.durations import DAY_SECONDS
 from tollhouse.sandbox.errors import invalid
 from tollhouse.sandbox.resources.payments import balance_transactions, charges
 from tollhouse.sandbox.state.world import HIDDEN, World, action, clock_of
@@ -12,7 +13,6 @@ from tollhouse.sandbox.values import Obj
 KIND: Final = "dispute"
 DEADLINE: Final = "dispute_deadline"
 DECISION: Final = "dispute_decision"
-DAY_SECONDS: Final = 86_400
 DAYS_TO_ANSWER: Final = 9
 DECISION_SECONDS: Final = 5
 REASON_CODES: Final = {

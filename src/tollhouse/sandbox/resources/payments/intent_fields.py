@@ -17,6 +17,8 @@ from tollhouse.sandbox.values import Obj, is_object
 SECRET_LENGTH: Final = 25
 # From this version on, an intent that says nothing takes all ways to pay that the account has switched on.
 AUTOMATIC_SINCE: Final = "2023-08-16"
+# From this version on, what moved the balance comes a moment after a payment.
+ASYNC_SINCE: Final = "2024-04-10"
 TYPES_USUAL: Final = ("card", "link")
 TYPES_BY_CURRENCY: Final = {
     "aud": ("au_becs_debit",),
@@ -54,6 +56,15 @@ def hide(world: World, customer: str | None, hidden: Obj | None) -> Obj:
     """
     owner = world.get("customer", customer, param="customer") if customer else {}
     return {**(hidden or {}), "test_clock": clock_of(owner)}
+
+
+def usual_capture(world: World) -> str:
+    """Return how an intent is captured of which nobody says it: by the request's version, or by the newest without one.
+
+    A request that names no version is an older account's; what a page or the time brings is the sandbox's own.
+    """
+    is_own = world.request["id"] is None
+    return "automatic_async" if is_own or (world.version or "") >= ASYNC_SINCE else "automatic"
 
 
 def types_of(currency: str) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tollhouse.sandbox.api.lists import Page, read_page
+from tollhouse.sandbox.api.parameters import TEXTS, Earlier
 from tollhouse.sandbox.api.search import search
 from tollhouse.sandbox.errors import StripeError, invalid
 from tollhouse.sandbox.resources.catalogue.price_terms import read_currency
@@ -21,10 +22,8 @@ from tollhouse.sandbox.values import Obj
 
 KIND: Final = "payment_intent"
 PATH: Final = "/v1/payment_intents"
-EARLIER: Final = ("payment_method_types", "source")
+EARLIER: Final = {"payment_method_types": Earlier(TEXTS), "source": Earlier()}
 ONLY_CONFIRMED: Final = ("off_session", "return_url", "mandate_data", "mandate", "error_on_requires_action")
-# From this version on, what moved the balance comes a moment after a payment.
-ASYNC_SINCE: Final = "2024-04-10"
 
 
 @operation("POST", PATH, earlier=EARLIER)
@@ -35,7 +34,6 @@ def create(world: World, params: Params, /) -> Obj:
         intent_fields.check_unconfirmed(params, *ONLY_CONFIRMED)
     currency = read_currency(params["currency"])
     fields = intent_fields.read_types(world, params, intent_fields.types_of(currency))
-    fields["capture_method"] = "automatic_async" if (world.version or "") >= ASYNC_SINCE else "automatic"
     fields |= read_fields(params)
     method = intent_fields.read_method(world, params)
     if method is not None:

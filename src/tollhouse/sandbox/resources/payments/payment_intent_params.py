@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tollhouse.sandbox.errors import StripeError, invalid
+from tollhouse.sandbox.formats import ADDRESS
 from tollhouse.sandbox.resources.payments import amounts
 from tollhouse.sandbox.resources.registry import Params
 from tollhouse.sandbox.values import Obj
@@ -15,7 +16,6 @@ PLAIN: Final = (
 )  # fmt: skip
 REFERENCES: Final = ("customer_reference", "order_reference")
 SHIPPING: Final = ("address", "carrier", "name", "phone", "tracking_number")
-ADDRESS: Final = ("city", "country", "line1", "line2", "postal_code", "state")
 MANAGED_STATUSES: Final = ("requires_payment_method", "requires_confirmation", "requires_action")
 # What is decided once the money moves.
 DECIDED: Final = (

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tollhouse.sandbox import money
 from tollhouse.sandbox.errors import StripeError, invalid
 from tollhouse.sandbox.resources.payments import amounts, charges, payment_attempts, refunds
-from tollhouse.sandbox.resources.payments.intent_fields import check_status, hide, make_secret, read_options, types_of
+from tollhouse.sandbox.resources.payments.intent_fields import (
+    check_status,
+    hide,
+    make_secret,
+    read_options,
+    types_of,
+    usual_capture,
+)
 from tollhouse.sandbox.resources.payments.payment_attempts import (
     EXPIRY,
     KIND,
@@ -34,7 +42,8 @@ def open(
     amounts.check(amount, currency)
     kept = hide(world, customer, hidden)
     intent = world.new(KIND, amount=amount, currency=currency, customer=customer, _=kept, metadata={})
-    intent |= {"capture_method": "automatic", "confirmation_method": "automatic", "amount_details": {"tip": {}}}
+    intent |= {"capture_method": usual_capture(world), "confirmation_method": "automatic"}
+    intent["amount_details"] = {"tip": {}}
     intent |= {"payment_method_types": types_of(currency), "client_secret": make_secret(world, intent["id"]), **fields}
     types: list[str] = intent["payment_method_types"]
     intent["payment_method_options"] = read_options(world, KIND, types, intent["payment_method_options"])
@@ -58,7 +67,7 @@ def capture(world: World, intent: Obj, amount: int | None = None) -> Obj:
         currency: str = intent["currency"]
         raise StripeError(
             f"The amount to capture must be between 1 and the amount that can be captured,"
-            f" {amounts.show(held, currency)}.",
+            f" {money.show(held, currency)}.",
             code="amount_too_large" if amount > held else "parameter_invalid_integer",
             param="amount_to_capture",
         )

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 from tollhouse.sandbox.description import Schema
 from tollhouse.sandbox.errors import StripeError, missing, parameter_missing
+from tollhouse.sandbox.formats import ADDRESS, DIGITS
 from tollhouse.sandbox.resources.payments import bank_accounts, cards, declines
 from tollhouse.sandbox.resources.payments.cards import Card
 from tollhouse.sandbox.state.ids import LETTERS
 from tollhouse.sandbox.state.world import World
 from tollhouse.sandbox.values import Obj, is_list
 
-ADDRESS: Final = ("city", "country", "line1", "line2", "postal_code", "state")
 DISPLAY_BRANDS: Final = {"amex": "american_express", "diners": "diners_club"}
 TEST_CARD_EXPIRES: Final = (12, 8)  # in December, so many years from now
 YEARS_MAX: Final = 50
@@ -94,7 +94,7 @@ def describe_test_card(world: World, card: Card) -> Details:
 def describe_card(world: World, card: Card, exp_month: int, exp_year: int, cvc: str | None) -> Details:
     """Return a card with its date. Raises `StripeError` 402 for a date gone by or a security code of a wrong length."""
     exp_year = check_expiry(world, exp_month, exp_year)
-    if cvc is not None and not (cvc.isdigit() and len(cvc) in CVC_LENGTHS.get(card.brand, CVC_LENGTH_USUAL)):
+    if cvc is not None and not (DIGITS.match(cvc) and len(cvc) in CVC_LENGTHS.get(card.brand, CVC_LENGTH_USUAL)):
         raise _card_error("Your card's security code is invalid.", "invalid_cvc", "cvc")
     shown: Obj = {
         "brand": card.brand,
@@ -165,7 +165,7 @@ def read_us_bank_account(given: Obj) -> Details:
         if name not in given:
             raise parameter_missing(f"us_bank_account[{name}]")
     routing: str = given["routing_number"]
-    if not (routing.isdigit() and len(routing) == ROUTING_NUMBER_LENGTH):
+    if not (DIGITS.match(routing) and len(routing) == ROUTING_NUMBER_LENGTH):
         raise StripeError(
             "Routing number must have 9 digits", code="routing_number_invalid", param="us_bank_account[routing_number]"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tollhouse.sandbox.api.lists import Page, read_page
+from tollhouse.sandbox.api.parameters import OBJECT, TEXT
 from tollhouse.sandbox.errors import invalid
 from tollhouse.sandbox.resources.payments import charges, refunds
 from tollhouse.sandbox.resources.registry import Params, operation, readable, undescribed
@@ -24,7 +25,7 @@ def create(world: World, params: Params, /) -> Obj:
     return _refund(world, params, _find_charge(world, params))
 
 
-@undescribed("POST", "/v1/charges/{id}/refunds")
+@undescribed("POST", "/v1/charges/{id}/refunds", amount=TEXT, reason=TEXT, metadata=OBJECT)
 def create_of_charge(world: World, params: Params, /, *, id: str) -> Obj:
     """Refund a charge, the way that older clients do."""
     amount = params.get("amount")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+from tollhouse.sandbox import money
+from tollhouse.sandbox.durations import DAY_SECONDS
 from tollhouse.sandbox.errors import StripeError, invalid
-from tollhouse.sandbox.resources.payments import amounts, balance_transactions, charges
+from tollhouse.sandbox.resources.payments import balance_transactions, charges
 from tollhouse.sandbox.state.world import HIDDEN, World, action, clock_of, compare
 from tollhouse.sandbox.values import Obj
 
@@ -13,10 +15,10 @@ KIND: Final = "refund"
 ARRIVAL: Final = "refund_arrival"
 RETURN: Final = "refund_return"
 CARD_SECONDS: Final = 60
-BANK_SECONDS: Final = 3 * 86_400
+BANK_SECONDS: Final = 3 * DAY_SECONDS
 # Their payer's account is not known: he is asked by e-mail where the money should go.
 ASKED_BY_EMAIL: Final = frozenset({"konbini", "multibanco"})
-EMAIL_EXPIRES_SECONDS: Final = 45 * 86_400
+EMAIL_EXPIRES_SECONDS: Final = 45 * DAY_SECONDS
 ENDED: Final = frozenset({"failed", "canceled"})
 
 
@@ -121,8 +123,8 @@ def _check(charge: Obj, amount: int | None) -> int:
     if amount > left:
         currency: str = charge["currency"]
         raise StripeError(
-            f"Refund amount ({amounts.show(amount, currency)}) is greater than unrefunded amount on charge"
-            f" ({amounts.show(left, currency)})",
+            f"Refund amount ({money.show(amount, currency)}) is greater than unrefunded amount on charge"
+            f" ({money.show(left, currency)})",
             param="amount",
         )
     return amount

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from tollhouse.sandbox.api.lists import Page, read_page
+from tollhouse.sandbox.api.parameters import TEXTS, Earlier
 from tollhouse.sandbox.errors import StripeError
 from tollhouse.sandbox.resources.payments import intent_fields, payment_methods, setup_intents
 from tollhouse.sandbox.resources.payments.payment_intent_params import check_connect
@@ -14,7 +15,7 @@ from tollhouse.sandbox.values import Obj
 
 KIND: Final = "setup_intent"
 PATH: Final = "/v1/setup_intents"
-EARLIER: Final = ("payment_method_types",)
+EARLIER: Final = {"payment_method_types": Earlier(TEXTS)}
 PLAIN: Final = ("attach_to_self", "description", "flow_directions", "usage")
 ONLY_CONFIRMED: Final = ("return_url", "mandate_data", "single_use")
 

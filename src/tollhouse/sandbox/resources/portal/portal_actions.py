@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tollhouse.sandbox.errors import StripeError, missing
-from tollhouse.sandbox.resources.billing import subscription_updates, subscriptions
+from tollhouse.sandbox.resources.billing import subscription_states, subscription_updates, subscriptions
 from tollhouse.sandbox.resources.customers import customers
 from tollhouse.sandbox.resources.payments import setup_intents
 from tollhouse.sandbox.resources.portal import portal_configurations
@@ -15,7 +15,6 @@ from tollhouse.sandbox.values import Obj
 
 KIND: Final = "billing_portal.session"
 LINK: Final = "portal_session"  # under which a setup intent keeps its session
-ENDED: Final = ("canceled", "incomplete_expired")
 
 
 def find_features(world: World, session: Obj) -> Obj:
@@ -26,7 +25,11 @@ def find_features(world: World, session: Obj) -> Obj:
 
 def list_subscriptions(world: World, session: Obj) -> list[Obj]:
     """Return the customer's subscriptions that have not ended, newest first."""
-    return [each for each in world.every("subscription", customer=session["customer"]) if each["status"] not in ENDED]
+    return [
+        each
+        for each in world.every("subscription", customer=session["customer"])
+        if each["status"] not in subscription_states.ENDED
+    ]
 
 
 def find_subscription(world: World, session: Obj, id: str) -> Obj:
@@ -96,9 +99,14 @@ def confirm_plan(world: World, session: Obj) -> Obj:
 def cancel(world: World, session: Obj, subscription: Obj, details: Obj) -> Obj:
     """End a subscription, at its period's end unless the configuration says at once; `details` has `feedback`."""
     feature = _require(world, session, "subscription_cancel")
+    asked = feature["cancellation_reason"]
+    if details.get("feedback") and not (asked["enabled"] and details["feedback"] in asked["options"]):
+        raise StripeError("This is no reason to choose from.")
     if feature["mode"] == "at_period_end":
         return _update(world, subscription, {"cancel_at_period_end": True, "cancellation_details": details})
-    return subscriptions.cancel(world, subscription)
+    behavior = feature["proration_behavior"]
+    params: Params = {"prorate": behavior != "none", "invoice_now": behavior == "always_invoice"}
+    return subscriptions.delete(world, params | {"cancellation_details": details}, id=subscription["id"])
 
 
 def keep(world: World, session: Obj, subscription: Obj) -> Obj:

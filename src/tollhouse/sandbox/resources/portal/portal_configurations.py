@@ -14,7 +14,6 @@ from tollhouse.sandbox.values import Obj, is_object
 KIND: Final = "billing_portal.configuration"
 PATH: Final = "/v1/billing_portal/configurations"
 PRODUCTS_MAX: Final = 10
-UPDATES: Final = ("name", "email", "address", "phone", "tax_id")
 REASONS: Final = ("too_expensive", "missing_features", "switched_service", "unused", "other")
 # Each feature as it is while nothing is said of it.
 FEATURES: Final[dict[str, Obj]] = {
