@@ -25,9 +25,9 @@ __all__ = ["cancel", "start"]  # what other parts of the sandbox do to subscript
 PATH: Final = "/v1/subscriptions"
 ENDED: Final = {"ended": states.ENDED, "all": ()}
 TIMING: Final = ("billing_cycle_anchor", "billing_cycle_anchor_config", "backdate_start_date", "proration_behavior")
-EARLIER: Final = dict.fromkeys(
-    ("coupon", "promotion_code", "plan", "prorate", "tax_percent", "billing"), Earlier()
-) | {"quantity": Earlier(WHOLE)}
+EARLIER: Final = dict.fromkeys(("coupon", "promotion_code", "plan", "prorate", "tax_percent", "billing"), Earlier()) | {
+    "quantity": Earlier(WHOLE)
+}
 
 readable("subscription", PATH, listed=False)
 
