@@ -30,6 +30,13 @@ async def test_a_draft_takes_what_waits_when_asked_to(office: Office) -> None:
     assert (await office.get("invoiceitems", pending=True))["data"] == []
 
 
+async def test_a_changed_item_is_told_to_nobody_for_stripe_has_no_event_for_it(office: Office) -> None:
+    item = await office.post("invoiceitems", customer=await office.customer(), amount=2000, currency="usd")
+    office.news()
+    assert (await office.post(f"invoiceitems/{item['id']}", amount=2500))["amount"] == 2500
+    assert office.news() == []
+
+
 async def test_finalizing_numbers_and_opens_it(office: Office) -> None:
     customer = await office.customer()
     made = await draft(office, customer)

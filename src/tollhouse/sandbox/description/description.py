@@ -54,6 +54,7 @@ class Description:
         self.document = document
         self.version: Final[str] = document["info"]["version"]
         self.schemas: Final[dict[str, Schema]] = document["components"]["schemas"]
+        self.event_types: Final = frozenset[str](self.schemas["event"]["properties"]["type"]["enum"])
         self.operations: Final = tuple(
             _operation(method.upper(), path, told)
             for path, methods in document["paths"].items()

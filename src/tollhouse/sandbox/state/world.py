@@ -217,6 +217,7 @@ class World:
 
     def emit(self, type: str, obj: Obj, *, previous: Mapping[str, Any] | None = None) -> None:
         """Tell a fact: the object is kept as it is now, whatever becomes of it later."""
+        assert type in self.description.event_types, type
         if self.withholds_event(type):
             return
         data: Obj = {"object": obj}

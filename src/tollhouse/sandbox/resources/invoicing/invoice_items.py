@@ -50,7 +50,7 @@ def create(world: World, params: Params, /) -> Obj:
 
 @operation("POST", PATH + "/{id}", earlier=EARLIER)
 def update(world: World, params: Params, /, *, id: str) -> Obj:
-    """Change an invoice item whose invoice, if it has one, is a draft."""
+    """Change an invoice item whose invoice, if it has one, is a draft; Stripe has no event for it any more."""
     given = world.get("invoiceitem", id)
     invoice = None if given["invoice"] is None else _find_draft(world, given["invoice"])
     changes: Obj = {name: params[name] or None for name in ("description",) if name in params}
@@ -63,7 +63,6 @@ def update(world: World, params: Params, /, *, id: str) -> Obj:
         terms = invoice_terms.read(world, invoice_terms.fill(given, params), given["currency"])
         changes |= terms.billed() | {"net_amount": terms.amount}
     given = _apply(world, world.change(given, changes), params)
-    world.emit("invoiceitem.updated", given)
     if invoice is not None:
         replace_line(world, invoice, given)
     return given
