@@ -35,7 +35,8 @@ NOT_RUN = (
     "export TOLLHOUSE_",
     "../../.venv/bin/",
 )
-SERVERS = ("serve", "dev")
+PORTS = ("8000", "8001")
+SERVERS = ("serve", "dev", "sandbox")
 MAKE_TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
 
 
@@ -117,7 +118,7 @@ def test_the_tollhouse_commands_of_the_guides_work(ids: dict[str, str], run_here
 async def test_a_server_starts_by_the_documented_command(
     line: str, readme_environment: dict[str, str], spawn_tollhouse: Callable[..., Process]
 ) -> None:
-    arguments = ["{port}" if word == "8000" else word for word in shlex.split(line)[1:]]
+    arguments = ["{port}" if word in PORTS else word for word in shlex.split(line)[1:]]
     await spawn_tollhouse(*arguments, env=readme_environment).answers("/health/ready")
 
 
