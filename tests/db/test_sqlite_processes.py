@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -83,3 +85,18 @@ async def test_opening_and_closing_side_by_side_never_fails(url: str) -> None:
             await db.close()
 
     await asyncio.gather(*(come_and_go(name) for name in "abcd"))
+
+
+async def test_a_file_that_another_process_is_just_switching_is_waited_for(tmp_path: Path) -> None:
+    """SQLite does not wait here by itself: who holds a read lock and is asked to give way is told so at once."""
+    path = tmp_path / "tollhouse.db"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("CREATE TABLE notes (text)")  # in a rollback journal yet
+        other.execute("BEGIN EXCLUSIVE")
+        opened = asyncio.create_task(open_database(f"sqlite:///{path}"))
+        await asyncio.sleep(0.2)
+        assert not opened.done()
+        other.execute("COMMIT")
+        db = await opened
+    assert await db.now_us() > 0
+    await db.close()

@@ -83,11 +83,22 @@ class SqliteDatabase(Database):
         """Open the reader and the writer."""
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tollhouse-sqlite")
         try:
-            self._writer, self._reader = await self._in_thread(self._connect)
+            self._writer, self._reader = await self._in_thread(self._connect_patiently)
         except BaseException:
             self._thread.shutdown()
             raise
         self._transaction = SqliteTransaction(self._writer)
+
+    def _connect_patiently(self) -> tuple[Connection, Connection]:
+        """Open both; where several processes switch a file to its write-ahead log at once, SQLite lets none wait."""
+        deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+        while True:
+            try:
+                return self._connect()
+            except DatabaseUnavailable as error:
+                if not is_busy(error) or time.monotonic() > deadline:
+                    raise
+            time.sleep(READ_PAUSES_SECONDS[0])
 
     def _connect(self) -> tuple[Connection, Connection]:
         with translated_errors():
