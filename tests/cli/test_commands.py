@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -47,6 +48,8 @@ def test_every_command_has_help_with_an_example(words: tuple[str, ...]):
     _, found, example = shown.output.partition("Example")
     assert found
     assert f"tollhouse {' '.join(words)}" in example
+    assert re.match(r"s?:\n +[A-Z_=a-z]", example), "an example stands on lines of its own"
+    assert "\\b" not in shown.output
     assert CliRunner().invoke(cli, [*words, "-h"]).output == shown.output
 
 

@@ -45,7 +45,7 @@ def add(
     grace: int,
     json_output: bool,
 ) -> None:
-    r"""Register an app; its secret is printed now and never again.
+    """Register an app; its secret is printed now and never again.
 
     \b
     Examples:
@@ -83,7 +83,7 @@ def add(
 @clients.command(name="list")
 @as_json
 def list_clients(json_output: bool) -> None:  # noqa: FBT001 (click passes flags so)
-    r"""List every client, those of tollhouse.toml included.
+    """List every client, those of tollhouse.toml included.
 
     \b
     Example:
@@ -119,7 +119,7 @@ def record_of(client: Client) -> dict[str, Any]:
 @click.argument("client_id", metavar="ID")
 @click.confirmation_option(prompt="Remove this client and all that it was granted?")
 def remove(client_id: str) -> None:
-    r"""Remove a client that `clients add` made; its tokens end with it.
+    """Remove a client that `clients add` made; its tokens end with it.
 
     \b
     Example:

@@ -30,7 +30,7 @@ def deliveries() -> None:
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000), help="How many at most.")
 @as_json
 def list_(status: str, limit: int, json_output: bool) -> None:  # noqa: FBT001 (click passes flags so)
-    r"""List deliveries, the newest first.
+    """List deliveries, the newest first.
 
     \b
     Example:
@@ -48,7 +48,7 @@ def list_(status: str, limit: int, json_output: bool) -> None:  # noqa: FBT001 (
 @deliveries.command()
 @click.argument("delivery_id", metavar="ID")
 def retry(delivery_id: str) -> None:
-    r"""Deliver a failed event once more; a mail cannot be, for its content is erased when it ends.
+    """Deliver a failed event once more; a mail cannot be, for its content is erased when it ends.
 
     \b
     Example:

@@ -29,7 +29,7 @@ MARKS: Final = {"ok": "ok     ", "warning": "warning", "failure": "FAILURE"}
 )
 @as_json
 def doctor(send_test_mail: str | None, selectors: tuple[str, ...], json_output: bool) -> None:  # noqa: FBT001
-    r"""Check settings, database, URL, issuers, mail and the From domain's DNS; exit with 1 if sign-in would break.
+    """Check settings, database, URL, issuers, mail and the From domain's DNS; exit with 1 if sign-in would break.
 
     \b
     Example:

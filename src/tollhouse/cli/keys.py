@@ -21,7 +21,7 @@ def keys() -> None:
 @click.option("--compromised", is_flag=True, help="A key was stolen: sign with new ones at once, refuse the old ones.")
 @as_json
 def rotate(compromised: bool, json_output: bool) -> None:  # noqa: FBT001 (click passes flags so)
-    r"""Make new signing keys. They are published now and sign in an hour, so that nobody meets a key they do not know.
+    """Make new signing keys. They are published now and sign in an hour, so that nobody meets a key they do not know.
 
     \b
     Examples:
@@ -50,7 +50,7 @@ def api_keys() -> None:
 @click.option("--days", type=click.IntRange(1, 36_500), help="How long it lives; for ever without this.")
 @as_json
 def create(name: str, scopes: tuple[str, ...], days: int | None, json_output: bool) -> None:  # noqa: FBT001 (as above)
-    r"""Make an API key and print its secret, once.
+    """Make an API key and print its secret, once.
 
     \b
     Example:
@@ -72,7 +72,7 @@ def create(name: str, scopes: tuple[str, ...], days: int | None, json_output: bo
 @api_keys.command("list")
 @as_json
 def list_(json_output: bool) -> None:  # noqa: FBT001 (click passes flags so)
-    r"""List the API keys, without their secrets.
+    """List the API keys, without their secrets.
 
     \b
     Example:
@@ -98,7 +98,7 @@ def list_(json_output: bool) -> None:  # noqa: FBT001 (click passes flags so)
 @api_keys.command()
 @click.argument("key_id", metavar="ID")
 def revoke(key_id: str) -> None:
-    r"""Refuse an API key from its next request on.
+    """Refuse an API key from its next request on.
 
     \b
     Example:

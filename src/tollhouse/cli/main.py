@@ -41,7 +41,7 @@ def cli() -> None:
 @click.option("--reset", is_flag=True, help="Forget everything kept there first.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def dev(port: int, data: Path, reset: bool, command: tuple[str, ...]) -> None:  # noqa: FBT001 (click passes flags so)
-    r"""Run everything here, with nothing to configure: database, secret, mail catcher and Stripe's sandbox.
+    """Run everything here, with nothing to configure: database, secret, mail catcher and Stripe's sandbox.
 
     With COMMAND, your app is started too and stops with it.
 
@@ -62,7 +62,7 @@ def dev(port: int, data: Path, reset: bool, command: tuple[str, ...]) -> None:  
 @click.option("--port", default=8000, show_default=True, help="Port to listen on.")
 @click.option("--workers", default=1, show_default=True, help="Processes.")
 def serve(host: str, port: int, workers: int) -> None:
-    r"""Run the production server, with settings from the environment, `.env` or tollhouse.toml.
+    """Run the production server, with settings from the environment, `.env` or tollhouse.toml.
 
     Refuses to start on settings that are missing or not safe, and names each one with its fix.
 
@@ -80,7 +80,7 @@ def serve(host: str, port: int, workers: int) -> None:
 
 @cli.command()
 def migrate() -> None:
-    r"""Bring the database to the newest schema; safe while old replicas serve, and from many at once.
+    """Bring the database to the newest schema; safe while old replicas serve, and from many at once.
 
     \b
     Example:

@@ -21,7 +21,7 @@ PORT: Final = click.IntRange(1, 65_535)
 @click.option("--data", type=click.Path(path_type=Path, dir_okay=False), help="Keep everything in this file.")
 @click.option("--seed", type=int, help="Give the same ids in every run.")
 def sandbox(port: int, data: Path | None, seed: int | None) -> None:
-    r"""Run the Stripe sandbox alone: a stand-in for Stripe, without an account and without the internet.
+    """Run the Stripe sandbox alone: a stand-in for Stripe, without an account and without the internet.
 
     Without --data it forgets everything when it stops.
 

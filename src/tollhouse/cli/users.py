@@ -22,7 +22,7 @@ def users() -> None:
 @click.argument("email")
 @as_json
 def find(email: str, json_output: bool) -> None:  # noqa: FBT001 (click passes flags so)
-    r"""Find a user by address.
+    """Find a user by address.
 
     \b
     Example:
@@ -57,7 +57,7 @@ def find(email: str, json_output: bool) -> None:  # noqa: FBT001 (click passes f
 @users.command()
 @click.argument("email")
 def invite(email: str) -> None:
-    r"""Let an address sign up while TOLLHOUSE_SIGN_UP is `closed`.
+    """Let an address sign up while TOLLHOUSE_SIGN_UP is `closed`.
 
     \b
     Example:
@@ -76,7 +76,7 @@ def invite(email: str) -> None:
 @users.command(name="allow-mail")
 @click.argument("email")
 def allow_mail(email: str) -> None:
-    r"""Send mail again to an address whose mail server had refused it.
+    """Send mail again to an address whose mail server had refused it.
 
     \b
     Example:
@@ -94,7 +94,7 @@ def allow_mail(email: str) -> None:
 @users.command()
 @click.argument("user_id", metavar="ID")
 def export(user_id: str) -> None:
-    r"""Print everything stored about a user, as JSON.
+    """Print everything stored about a user, as JSON.
 
     \b
     Example:
@@ -117,7 +117,7 @@ def export(user_id: str) -> None:
 @users.command()
 @click.argument("user_id", metavar="ID")
 def block(user_id: str) -> None:
-    r"""Refuse a user, and end their sessions at once.
+    """Refuse a user, and end their sessions at once.
 
     \b
     Example:
@@ -129,7 +129,7 @@ def block(user_id: str) -> None:
 @users.command()
 @click.argument("user_id", metavar="ID")
 def unblock(user_id: str) -> None:
-    r"""Admit a blocked user again.
+    """Admit a blocked user again.
 
     \b
     Example:
@@ -142,7 +142,7 @@ def unblock(user_id: str) -> None:
 @click.argument("user_id", metavar="ID")
 @click.confirmation_option(prompt="Erase this user for good?")
 def erase(user_id: str) -> None:
-    r"""Delete a user with their sessions, links and invitation.
+    """Delete a user with their sessions, links and invitation.
 
     \b
     Example:
