@@ -151,7 +151,7 @@ async def test_a_failing_head_holds_its_user_for_an_hour(rig: Rig) -> None:
         await rig.emit("user.created", user_id=user_id)
     await rig.until(ended(1))
     await asyncio.sleep(0.1)
-    assert seen.order == [("usr_alice", 1), ("usr_bob", 1)]
+    assert sorted(seen.order) == [("usr_alice", 1), ("usr_bob", 1)]  # users wait for nobody but themselves
     rig.clock.advance(3599)
     rig.outbox.wake()
     await asyncio.sleep(0.2)
