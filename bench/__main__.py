@@ -16,11 +16,12 @@ from bench.sandbox import measure_sandbox
 from bench.servers import bare_route
 from bench.signing_in import Bench, measure
 from bench.starting import measure_start
+from bench.till import measure_till
 from bench.tokens import measure_tokens
 from bench.verifying import measure_verifying
 from tollhouse.settings_checks import filesystem_of
 
-NAMES = ("start", "commits", "link", "mail", "redeem", "sandbox", "session", "steady", "tokens", "verify")
+NAMES = ("start", "commits", "link", "mail", "redeem", "sandbox", "session", "steady", "till", "tokens", "verify")
 DATABASES = ("sqlite", "postgres")
 SECONDS_MAX = 15  # beyond, links would wait so long for a silent mail server that new ones are refused
 
@@ -59,6 +60,8 @@ def run(given: argparse.Namespace, folder: Path, machine: dict[str, object]) -> 
             yield from measure(bench, database, names)
             if "tokens" in names:
                 yield from measure_tokens(bench, database)
+            if "till" in names:
+                yield from measure_till(bench, database)
         yield Row("", "bare route", median(bench.bare_rates), "/s", median(bench.bare_cpu_us), 1.0)
         lowest, highest = min(bench.bare_rates), max(bench.bare_rates)
         machine["bare route over the run"] = f"{lowest:,.0f} to {highest:,.0f} /s"

@@ -30,7 +30,13 @@ async def reply(_request: Request) -> JSONResponse:
     return JSONResponse(REPLY)
 
 
-app = Starlette(routes=[Route("/bare", reply)])
+async def take(request: Request) -> JSONResponse:
+    """Read the body and say so, the least that a webhook's receiver can do."""
+    await request.body()
+    return JSONResponse({"received": True, "status": "processed"})
+
+
+app = Starlette(routes=[Route("/bare", reply), Route("/bare", take, methods=["POST"])])
 
 
 def serve(app: str, port: int) -> None:

@@ -44,16 +44,16 @@ def sqlite_commits(folder: Path, *, seconds: float, group: int) -> float:
     return done / elapsed
 
 
-def postgres_commits(url: str, *, seconds: float) -> float:
-    """Transactions a second over 16 connections at once."""
-    return uvloop.run(_postgres_commits(url, seconds))
+def postgres_commits(url: str, *, seconds: float, at_once: int = AT_ONCE) -> float:
+    """Transactions a second over so many connections at once."""
+    return uvloop.run(_postgres_commits(url, seconds, at_once))
 
 
-async def _postgres_commits(url: str, seconds: float) -> float:
-    connections = [await asyncpg.connect(url) for _ in range(AT_ONCE)]
+async def _postgres_commits(url: str, seconds: float, at_once: int) -> float:
+    connections = [await asyncpg.connect(url) for _ in range(at_once)]
     for statement in TABLES:
         await connections[0].execute(statement)
-    await connections[0].executemany("INSERT INTO sums VALUES ($1, 0)", [(number,) for number in range(AT_ONCE)])
+    await connections[0].executemany("INSERT INTO sums VALUES ($1, 0)", [(number,) for number in range(at_once)])
     began = time.monotonic()
 
     async def commit(number: int) -> int:
@@ -68,7 +68,7 @@ async def _postgres_commits(url: str, seconds: float) -> float:
             await connections[number].execute("COMMIT")
         return done
 
-    done = await asyncio.gather(*map(commit, range(AT_ONCE)))
+    done = await asyncio.gather(*map(commit, range(at_once)))
     elapsed = time.monotonic() - began
     for connection in connections:
         await connection.close()

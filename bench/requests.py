@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from bench.servers import HOST
 
@@ -47,6 +47,18 @@ def http(method: str, path: str, *, ip: str, body: object = None, cookie: str = 
 def bare_request() -> bytes:
     """What the bare route is asked, as long as a session check."""
     return http("GET", "/bare", ip=ip_of(1), cookie="A" * 43)
+
+
+def bare_post(body: bytes) -> bytes:
+    """A body for the bare route, as large as an event of Stripe's."""
+    return posted("/bare", body, {})
+
+
+def posted(path: str, body: bytes, headers: Mapping[str, str]) -> bytes:
+    """A POST of JSON, from somewhere that is no browser."""
+    lines = [f"POST {path} HTTP/1.1", f"Host: {HOST}", "Content-Type: application/json", f"X-Forwarded-For: {ip_of(1)}"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, f"Content-Length: {len(body)}", "", ""]).encode() + body
 
 
 def link_requests() -> Iterator[bytes]:

@@ -134,10 +134,12 @@ def started(server: PostgresServer) -> Iterator[PostgresServer]:
 
 
 @contextmanager
-def tollhouse(database_url: str, smtp_url: str, folder: Path) -> Iterator[Server]:
+def tollhouse(
+    database_url: str, smtp_url: str, folder: Path, more: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """`tollhouse serve` as in production, with limits that refuse nobody; its log goes to a file."""
     asyncio.run(migrate(database_url))
-    settings = SETTINGS | {"TOLLHOUSE_DATABASE_URL": database_url, "TOLLHOUSE_SMTP_URL": smtp_url}
+    settings = SETTINGS | {"TOLLHOUSE_DATABASE_URL": database_url, "TOLLHOUSE_SMTP_URL": smtp_url, **(more or {})}
     process: Process
     with spawn(["serve", "--port", "{port}"], settings, folder=folder) as process:
         asyncio.run(process.answers())

@@ -57,6 +57,7 @@ class Bench:
     bare: Server
     folder: Path
     seconds: float
+    asked: bytes = field(default_factory=requests.bare_request)  # of the bare route
     bare_rates: list[float] = field(default_factory=list[float])
     bare_cpu_us: list[float] = field(default_factory=list[float])
     client_shares: list[float] = field(default_factory=list[float])
@@ -84,7 +85,7 @@ class Bench:
     def measure_bare(self) -> float:
         """The bare route's requests a second, now."""
         cpu_before = self.bare.cpu_seconds()
-        result = send(Load(self.bare.port, [requests.bare_request()], seconds=max(1.0, self.seconds / 2)))
+        result = send(Load(self.bare.port, [self.asked], seconds=max(1.0, self.seconds / 2)))
         self.bare_cpu_us.append((self.bare.cpu_seconds() - cpu_before) / len(result.latencies) * 1e6)
         self.bare_rates.append(result.per_second)
         self.client_shares.append(result.cpu_seconds / result.seconds)

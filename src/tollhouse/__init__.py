@@ -11,13 +11,15 @@ if TYPE_CHECKING:
     from tollhouse.app import Tollhouse, create_app
     from tollhouse.errors import TollhouseError
     from tollhouse.events import Event
+    from tollhouse.ledger.dependencies import Hold
     from tollhouse.settings import Settings
 
-__all__ = ["Caller", "Event", "Issuer", "Settings", "Tollhouse", "TollhouseError", "Verifier", "create_app"]
+__all__ = ["Caller", "Event", "Hold", "Issuer", "Settings", "Tollhouse", "TollhouseError", "Verifier", "create_app"]
 
 _HOMES = {
     "Caller": "tollhouse.access.callers",
     "Event": "tollhouse.events",
+    "Hold": "tollhouse.ledger.dependencies",
     "Issuer": "tollhouse.access.issuers",
     "Settings": "tollhouse.settings",
     "Tollhouse": "tollhouse.app",

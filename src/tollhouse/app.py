@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -14,8 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tollhouse import background, operations
 from tollhouse import db as databases
-from tollhouse import operations
 from tollhouse.access import api_keys, token_routes
 from tollhouse.access.access import Access
 from tollhouse.access.api_keys import ApiKey
@@ -23,22 +23,39 @@ from tollhouse.access.bearer import read_token
 from tollhouse.access.callers import Caller
 from tollhouse.access.dependencies import ApiKeyDependency, CallerDependency
 from tollhouse.access.oidc.routes import router as oidc_router
+from tollhouse.billing import (
+    api_routes,
+    billing_routes,
+    checkout_routes,
+    erasing,
+    page_routes,
+    return_routes,
+    webhook_routes,
+)
+from tollhouse.billing.dependencies import EntitledDependency
+from tollhouse.billing.freshness import Freshness
+from tollhouse.billing.opening import open_till
+from tollhouse.billing.till import Till
 from tollhouse.boot_checks import settings_problems
 from tollhouse.clock import Clock
 from tollhouse.db.schema import require_current
+from tollhouse.edges import PREFIXES, edge_rules
 from tollhouse.errors import TollhouseError
-from tollhouse.events import Handlers, Outbox, Worker
-from tollhouse.events.outbox import MAIL
-from tollhouse.events.schedule import Schedule
+from tollhouse.events import Handlers, Outbox
 from tollhouse.identity import routes as sign_in_routes
-from tollhouse.identity import session_routes, sign_in_mail, sweep
+from tollhouse.identity import session_routes
 from tollhouse.identity.error_handlers import reply_error, reply_http_error
 from tollhouse.identity.web import Web
+from tollhouse.ledger import api_routes as credits_api_routes
+from tollhouse.ledger import routes as credits_routes
+from tollhouse.ledger import sign_up
+from tollhouse.ledger.api import Credits
+from tollhouse.ledger.dependencies import HoldDependency, SpendDependency
+from tollhouse.ledger.holds import LIFETIME_SECONDS
 from tollhouse.limits import Flood
-from tollhouse.mail.smtp import SmtpSettings, SmtpTransport
-from tollhouse.mail.transport import MemoryTransport, Transport
-from tollhouse.pages.edge import Edge, EdgeRules, is_ours
-from tollhouse.pages.routing import fixed_routes
+from tollhouse.mail.smtp import make_transport
+from tollhouse.mail.transport import Transport
+from tollhouse.pages.edge import Edge, is_ours
 from tollhouse.pages.static import router as static_router
 from tollhouse.runtime import Runtime
 from tollhouse.settings import Settings
@@ -48,17 +65,7 @@ from tollhouse.telemetry import error_reports, logs
 log = structlog.get_logger()
 
 NOT_RUNNING: Final = "Tollhouse is not running: serve the application with its lifespan"
-MAIL_CONCURRENCY: Final = 8
-CLOCK_SECONDS: Final = 30.0
-ACCESS_KEPT_SECONDS: Final = 600
-WELL_KNOWN: Final = tuple(
-    f"/.well-known/{name}" for name in ("jwks.json", "openid-configuration", "oauth-authorization-server")
-)
-PREFIXES: Final = ("/auth/", "/account", "/oauth/", "/health/", "/metrics", "/dev/", *WELL_KNOWN)
-# What any site may post: it relies on no cookie, or looks itself at who asks before it uses one (consent, sign-out).
-WITHOUT_COOKIES: Final = ("/dev/", "/oauth/", "/auth/whoami")
-# An app in a browser has its own origin, and calls these by what it holds: a code, a token, or nothing.
-OPEN_PATHS: Final = frozenset({*WELL_KNOWN, "/oauth/token", "/oauth/revoke", "/oauth/userinfo"})
+NO_TILL: Final = "There is no till: set TOLLHOUSE_STRIPE_API_KEY and TOLLHOUSE_STRIPE_WEBHOOK_SECRETS"
 
 H = TypeVar("H", bound=Callable[..., Any])
 
@@ -78,22 +85,21 @@ class Tollhouse:
         """
         self.settings = settings or Settings.load(settings_problems)
         self.clock = clock or Clock()
-        self.transport = transport or self._make_transport()
+        self.transport = transport or make_transport(self.settings, self.clock)
         self.handlers = Handlers()
         self.web = Web.of(self.settings)
         error_reports.configure(self.settings.sentry_dsn)
         self.serves_alone = False  # as an application of its own, where every path is ours
         self._runtime: Runtime | None = None
         self._access: Access | None = None
+        self._till: Till | None = None
+        self._freshness: Freshness | None = None
+        self.stripe_http: Any = None  # in the place of the network, for tests: an HTTP client of Stripe's SDK
         # For your routes: `Depends(toll.caller)` takes a bearer token, `Depends(toll.user)` that or a session cookie.
         self.caller = CallerDependency(self._find_caller)
         self.user = CallerDependency(self._find_user)
-
-    def _make_transport(self) -> Transport:
-        settings = self.settings
-        if settings.smtp_url is None or settings.mail_from is None:
-            return MemoryTransport(clock=self.clock)
-        return SmtpTransport(SmtpSettings.parse(settings.smtp_url), settings.mail_from, clock=self.clock)
+        # Everybody's credits, while the application runs: `await toll.credits.spend(user_id, 3)`.
+        self.credits = Credits(lambda: self.run)
 
     @property
     def run(self) -> Runtime:
@@ -112,6 +118,25 @@ class Tollhouse:
         if self._access is None:
             raise RuntimeError(NOT_RUNNING)
         return self._access
+
+    @property
+    def till(self) -> Till:
+        """The Stripe account and what is sold, while the application runs."""
+        if self._till is None:
+            raise RuntimeError(NOT_RUNNING if self.settings.has_till else NO_TILL)
+        return self._till
+
+    def hold(self, count: int, *, lifetime_seconds: int = LIFETIME_SECONDS) -> HoldDependency:
+        """Return a dependency that holds the caller's credits while a route works (402 with too few)."""
+        return HoldDependency(self._find_user, self.credits, count=count, lifetime_seconds=lifetime_seconds)
+
+    def spend(self, count: int) -> SpendDependency:
+        """Return a dependency that spends the caller's credits before a route begins (402 with too few)."""
+        return SpendDependency(self._find_user, self.credits, count=count)
+
+    def entitled(self, feature: str) -> EntitledDependency:
+        """Return a dependency like `user`, which refuses (403) whoever has not paid for the feature."""
+        return EntitledDependency(self._find_user, feature=feature)
 
     def scope(self, scope: str) -> CallerDependency:
         """Return a dependency like `caller`, which refuses (403) whoever's token lacks the scope."""
@@ -139,17 +164,7 @@ class Tollhouse:
             app.include_router(router)
         app.add_exception_handler(TollhouseError, reply_error)
         app.add_exception_handler(HTTPException, self._reply_http_error(app))
-        rules = EdgeRules(
-            prefixes=PREFIXES,
-            without_cookies=WITHOUT_COOKIES,
-            open_paths=OPEN_PATHS,
-            origins=self.web.origins,
-            body_bytes_max={},
-            reply_error=self.web.error,
-            routes=fixed_routes(routers),
-            logs_all=self.settings.mode == "dev",
-        )
-        app.add_middleware(Edge, rules=rules)
+        app.add_middleware(Edge, rules=edge_rules(self.web, routers))
         hosts = app.router.lifespan_context
 
         @asynccontextmanager
@@ -157,6 +172,8 @@ class Tollhouse:
             async with self.running():
                 host.state.tollhouse_run = self.run
                 host.state.tollhouse_access = self.access
+                host.state.tollhouse_till = self._till
+                host.state.tollhouse_freshness = self._freshness
                 async with hosts(host) as state:
                     yield state
 
@@ -175,28 +192,31 @@ class Tollhouse:
 
     def _routers(self) -> list[APIRouter]:
         gate = [sign_in_routes.router, session_routes.router, token_routes.own_router, oidc_router]
-        return [*(gate if self.settings.has_gate else ()), token_routes.router, static_router, operations.router]
+        selling = [checkout_routes.router, billing_routes.router, return_routes.router, page_routes.router]
+        return [
+            *(gate if self.settings.has_gate else ()),
+            *(credits_routes.router, credits_api_routes.router),
+            # Last of all `api_routes`: a user's id, another issuer's, may hold slashes, and is the rest of the path.
+            *([*selling, webhook_routes.router, api_routes.router] if self.settings.has_till else ()),
+            *(token_routes.router, static_router, operations.router),
+        ]
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[Runtime]:
         """Open the database, work on deliveries and schedules, and stop gracefully at the end."""
         async with self.opened() as run, AsyncExitStack() as stack:
-            worker = Worker(run.db, self.clock, run.outbox)
-            if self.settings.has_gate:
-                worker.add_lane(MAIL, sign_in_mail.runner(run, self.transport), concurrency=MAIL_CONCURRENCY)
-            self.handlers.attach(run.db, run.outbox, worker)
-            await run.outbox.refresh()
-            schedule = Schedule(run.db, self.clock)
-            schedule.add("sweep", every_seconds=sweep.EVERY_SECONDS, run=lambda: sweep.sweep(run))
             access = self._access = Access.of(run)
             stack.push_async_callback(access.close)
             await access.keys.refresh()  # or the first tokens would all wait for them
-            schedule.add("tokens", every_seconds=ACCESS_KEPT_SECONDS, run=access.keep)
+            if self.settings.has_till:
+                self._till = await open_till(run, self.settings, self.stripe_http)
+                stack.push_async_callback(self._till.stripe.close)
+                run.hooks.before_erase.append(partial(erasing.end_all, self._till))
+                self._freshness = Freshness(self._till)
+            run.hooks.user_created.append(sign_up.grant_sign_up)
             stack.push_async_callback(self.transport.close)
-            await worker.start()
-            stack.push_async_callback(worker.stop)
-            for work in (schedule.serve(), self._keep_time(run), access.keep_keys()):
-                stack.push_async_callback(cancel, asyncio.create_task(work))
+            parts = background.Parts(run, access, self._till, self._freshness, self.handlers, self.transport)
+            await background.start(stack, parts)
             yield run
 
     @asynccontextmanager
@@ -214,25 +234,9 @@ class Tollhouse:
             await outbox.learn()
             yield self._runtime
         finally:
-            self._runtime = self._access = None
+            self._runtime = self._access = self._till = self._freshness = None
             await flood.close()
             await db.close()
-
-    async def _keep_time(self, run: Runtime) -> None:
-        """Ask the database for its time now and then, so that all replicas agree whatever their own clocks say."""
-        while True:
-            await asyncio.sleep(CLOCK_SECONDS)
-            try:
-                self.clock.set(await run.db.now_us())
-            except Exception as error:  # noqa: BLE001 (whatever it is, the monotonic clock goes on meanwhile)
-                log.warning("clock_not_set", error=type(error).__name__)
-
-
-async def cancel(task: asyncio.Task[None]) -> None:
-    """Stop a background task."""
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
 
 
 def create_app(toll: Tollhouse | None = None) -> FastAPI:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Final
 
 SECOND: Final = 1_000_000
@@ -25,7 +26,11 @@ class Clock:
 
     def now_us(self) -> int:
         """Microseconds since 1970-01-01 UTC."""
-        return self._base_us + time.monotonic_ns() // 1000 + self._advanced_us
+        return self.actual_us() + self._advanced_us
+
+    def actual_us(self) -> int:
+        """The time that others have too, however far a test has turned ours: to judge what they signed just now."""
+        return self._base_us + time.monotonic_ns() // 1000
 
     def set(self, now_us: int) -> None:
         """Take over the time that the database just told."""
@@ -34,3 +39,16 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Turn the clock forward, for tests and `tollhouse dev`."""
         self._advanced_us += round(seconds * SECOND)
+
+
+class FollowingClock(Clock):
+    """A clock that goes along with another one that is turned, such as the sandbox's of Stripe."""
+
+    def __init__(self, turned_seconds: Callable[[], int]) -> None:
+        """Run ahead by what `turned_seconds()` says, beside one's own turning."""
+        self._turned_seconds = turned_seconds
+        super().__init__()
+
+    def now_us(self) -> int:
+        """Microseconds since 1970-01-01 UTC."""
+        return super().now_us() + self._turned_seconds() * SECOND

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from tollhouse.billing.freshness import Freshness
 from tollhouse.errors import DatabaseUnavailable, NotFound
 from tollhouse.identity.web import run_of, web_of
 from tollhouse.pages.replies import Reply, reply_json
@@ -50,6 +51,9 @@ async def show_ready(request: Request) -> Response:
         checks["database"] = error.detail
     if run.outbox.mail_waits_since is not None and run.now_us - run.outbox.mail_waits_since > 120_000_000:
         checks["mail"] = "mails have waited over two minutes"  # said, but no reason to take the replica out
+    fresh: Freshness | None = request.app.state.tollhouse_freshness
+    if fresh is not None:
+        checks["stripe"] = fresh.note or "ok"  # likewise
     ready = checks["database"] == "ok"
     return reply_json({"status": "ok" if ready else "failed", "checks": checks}, status=200 if ready else 503)
 

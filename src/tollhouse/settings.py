@@ -21,7 +21,7 @@ from pydantic_settings.exceptions import SettingsError as NotJson
 from tollhouse.errors import SettingsError
 from tollhouse.settings_checks import problems_of
 from tollhouse.settings_sources import SecretFileSource, split_list
-from tollhouse.settings_structures import ClientSettings, IssuerSettings
+from tollhouse.settings_structures import ClientSettings, IssuerSettings, ProductSettings
 
 PREFIX = "TOLLHOUSE_"
 
@@ -73,6 +73,7 @@ class Settings(BaseSettings):
     admin_emails: StringList = Field((), description="Addresses that may open the operator's pages.")
     sign_up: Literal["open", "closed"] = Field("open", description="`closed` admits known and invited addresses only.")
     sign_up_credits: int = Field(0, ge=0, description="Credits that a new user starts with.")
+    credits_low: int = Field(0, ge=0, description="`credits.low` is told when fewer than so many are left; 0 is never.")
     brand_name: str = Field(
         "Tollhouse", min_length=1, max_length=60, description="The site's name on pages and in mails."
     )
@@ -90,6 +91,9 @@ class Settings(BaseSettings):
     )
     issuers: tuple[IssuerSettings, ...] = Field((), description="`[[issuers]]`: whose tokens are accepted beside ours.")
     clients: tuple[ClientSettings, ...] = Field((), description="`[[clients]]`: apps that sign in through us.")
+    products: tuple[ProductSettings, ...] = Field((), description="`[[products]]`: what is sold, and for how much.")
+    checkout_promotion_codes: bool = Field(default=False, description="Whether Checkout takes promotion codes.")
+    checkout_automatic_tax: bool = Field(default=False, description="Whether Stripe works out taxes.")
     limit_mails_per_address_and_network_per_hour: Count = Field(5, description="Mails to one address from one network.")
     limit_mail_gap_seconds: Count = Field(30, description="Pause between two mails to one address from one network.")
     limit_mails_per_address_per_hour: Count = Field(20, description="Mails to one address from everywhere.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -18,6 +19,10 @@ SECRET_PLACEHOLDER: Final = re.compile(
     r"change.?me|your.?(secret|key)|placeholder|insecure|random.?characters|for.?development", re.I
 )
 HOW_TO_MAKE_ONE: Final = "make one with `openssl rand -base64 48` and keep it apart from the database's backups"
+STRIPE_KEY: Final = re.compile(r"[sr]k_[A-Za-z0-9_]+")
+STRIPE_LIVE_KEY: Final = re.compile(r"[sr]k_live_")
+STRIPE_SECRET: Final = re.compile(r"whsec_[!-~]+")
+STRIPE_BASE: Final = "https://api.stripe.com"
 RESERVED_CLAIMS: Final = frozenset(
     {
         *("iss", "sub", "aud", "client_id", "exp", "iat", "nbf", "jti", "sid", "email", "email_verified", "grant_id"),
@@ -34,7 +39,7 @@ NETWORK_FILESYSTEMS: Final = frozenset(
 
 def problems_of(settings: Settings) -> list[str]:
     """Return everything that would make it unsafe or impossible to run with these settings."""
-    checks = (_url, _origins, _secret, _database, _redis, _mail, _stripe, _proxies, _sessions, _claims)
+    checks = (_url, _origins, _secret, _database, _redis, _mail, _stripe, _products, _proxies, _sessions, _claims)
     return [problem for check in checks for problem in check(settings)]
 
 
@@ -160,10 +165,38 @@ def _mail(settings: Settings) -> Iterator[str]:
 
 
 def _stripe(settings: Settings) -> Iterator[str]:
-    if settings.stripe_api_key and not settings.stripe_webhook_secrets:
-        yield "TOLLHOUSE_STRIPE_WEBHOOK_SECRETS is missing: without it a payment could not be told from a forgery."
-    if settings.stripe_webhook_secrets and not settings.stripe_api_key:
+    key, secrets = settings.stripe_api_key, settings.stripe_webhook_secrets
+    if key and not secrets:
+        yield (
+            "TOLLHOUSE_STRIPE_WEBHOOK_SECRETS is missing: without it a payment could not be told from a forgery. "
+            "`tollhouse stripe setup` makes the endpoint and prints its secret."
+        )
+    if secrets and not key:
         yield "TOLLHOUSE_STRIPE_API_KEY is missing beside TOLLHOUSE_STRIPE_WEBHOOK_SECRETS: set both, or neither."
+    if settings.products and not key:
+        yield "TOLLHOUSE_PRODUCTS: there are [[products]] but no TOLLHOUSE_STRIPE_API_KEY to sell them with: set both."
+    if key and not STRIPE_KEY.fullmatch(key):
+        yield "TOLLHOUSE_STRIPE_API_KEY is none: copy the secret or restricted key, which begins with sk_ or rk_."
+    if not all(STRIPE_SECRET.fullmatch(secret) for secret in secrets):
+        yield "TOLLHOUSE_STRIPE_WEBHOOK_SECRETS: a signing secret begins with whsec_; copy it from the endpoint's page."
+    problem = origin_problem("TOLLHOUSE_STRIPE_API_BASE", settings.stripe_api_base)
+    if problem:
+        yield problem
+    elif key and STRIPE_LIVE_KEY.match(key) and settings.stripe_api_base != STRIPE_BASE:
+        yield "TOLLHOUSE_STRIPE_API_BASE leads elsewhere than to Stripe, and a live key must not: leave it out."
+
+
+def _products(settings: Settings) -> Iterator[str]:
+    prices = [price for product in settings.products for price in product.prices]
+    ids = {
+        "product id": [product.id for product in settings.products],
+        "price id": [price.id for price in prices],
+        "stripe_price_test": [price.stripe_price_test for price in prices if price.stripe_price_test],
+        "stripe_price_live": [price.stripe_price_live for price in prices if price.stripe_price_live],
+    }
+    for name, values in ids.items():
+        for twice in sorted(value for value, count in Counter(values).items() if count > 1):
+            yield f"TOLLHOUSE_PRODUCTS: the {name} {twice} is there twice. Give each its own."
 
 
 def _proxies(settings: Settings) -> Iterator[str]:

@@ -1,10 +1,10 @@
-"""The settings that are tables: `[[issuers]]` and `[[clients]]` of tollhouse.toml."""
+"""The settings that are tables: `[[issuers]]`, `[[clients]]` and `[[products]]` of tollhouse.toml."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Names = tuple[str, ...]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
@@ -53,3 +53,51 @@ class ClientSettings(Structure):
         le=60,
         description="How long the last refresh token still answers, with the same new one. Not for public clients.",
     )
+
+
+class PriceSettings(Structure):
+    """One `[[products.prices]]`: what a product costs, under an id of our own."""
+
+    id: Slug = Field(description="What the API, the pages and Stripe's `lookup_key` call it.")
+    mode: Literal["payment", "subscription"] = Field(
+        "payment", description="`payment` is paid once, `subscription` again and again."
+    )
+    unit_amount_minor: int = Field(ge=0, le=99_999_999, description="In the currency's smallest unit: 900 is 9.00 EUR.")
+    currency: str = Field(pattern=r"^[a-z]{3}$", description="ISO 4217, in small letters.")
+    interval: Literal["day", "week", "month", "year"] | None = Field(None, description="Of a subscription.")
+    interval_count: int = Field(1, ge=1, le=36, description="How many of them make a period.")
+    credits: int = Field(0, ge=0, le=1_000_000_000, description="Granted for each paid unit, or unit and period.")
+    credits_lifetime_days: int | None = Field(
+        None, ge=1, le=3_650, description="Credits that are bought once expire after so long; none unless set."
+    )
+    quantity_max: int = Field(1, ge=1, le=999_999, description="How many may be bought at once.")
+    trial_days: int = Field(0, ge=0, le=730, description="A subscription costs nothing for so long at first.")
+    trial_credits: int = Field(0, ge=0, le=1_000_000_000, description="Granted for the trial, for each unit.")
+    stripe_price_test: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9_-]{1,255}$", description="Stripe's price in test mode; `catalogue push` finds it."
+    )
+    stripe_price_live: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9_-]{1,255}$", description="Stripe's price in live mode; `catalogue push` finds it."
+    )
+
+    @model_validator(mode="after")
+    def _of_one_kind(self) -> Self:
+        if (self.mode == "subscription") != (self.interval is not None):
+            raise ValueError(f"price {self.id}: a subscription has an interval, and nothing else has")
+        if self.mode == "payment" and self.trial_days:
+            raise ValueError(f"price {self.id}: only a subscription has trial_days")
+        if self.mode == "subscription" and self.credits_lifetime_days:
+            raise ValueError(f"price {self.id}: credits of a subscription live for its period, or roll over")
+        return self
+
+
+class ProductSettings(Structure):
+    """One `[[products]]`: what is sold, and what it brings."""
+
+    id: Slug = Field(description="What the API and the pages call it.")
+    name: str = Field(min_length=1, max_length=100, description="What people read.")
+    description: str | None = Field(None, max_length=500, description="A sentence on the pricing page.")
+    features: tuple[Slug, ...] = Field((), description="What it entitles to, for `toll.entitled(…)`.")
+    rollover: bool = Field(default=False, description="Credits left over at a renewal stay, in place of expiring.")
+    grace_days: int = Field(7, ge=0, le=60, description="How long a subscription whose renewal failed still entitles.")
+    prices: tuple[PriceSettings, ...] = Field(min_length=1, description="What it costs, in one or more ways.")

@@ -7,7 +7,7 @@ import pytest
 from .looks import examine
 from .people import Browsers
 from .product import Product
-from .states import STATES
+from .states_billing import STATES
 from .states_inside import mail
 
 pytestmark = [pytest.mark.asyncio(loop_scope="package"), pytest.mark.browser]

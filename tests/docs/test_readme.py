@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from fastapi import FastAPI
 
-from tests.docs.documents import EVENTS, README, ROOT, SANDBOX, TOKENS, blocks
+from tests.docs.documents import CREDITS, EVENTS, README, ROOT, SANDBOX, TOKENS, blocks
 from tollhouse import Event
 from tollhouse.testing import TestKit
 
@@ -78,7 +78,9 @@ async def test_the_handler_of_the_events_page_greets_a_new_user_once_even_if_the
 
 def test_every_python_block_is_run_here() -> None:
     found = [block.path for block in blocks("python")]
-    assert found == [README, README, EVENTS, *[SANDBOX] * 3, *[TOKENS] * 4], "a new block wants a test of its guide"
+    assert found == [README, README, CREDITS, EVENTS, *[SANDBOX] * 3, *[TOKENS] * 4], (
+        "a new block wants a test of its guide"
+    )
 
 
 def load_example() -> Any:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 from tollhouse.pages import Action
 
+from .samples_billing import contexts
+
 
 @dataclass(frozen=True)
 class Device:
@@ -46,6 +48,8 @@ def samples(say: Callable[[str], str] = itself) -> Iterator[Sample]:
     yield from _errors(say)
     yield from _account(say)
     yield from _dev_mail(say)
+    for name, template, context in contexts(say):
+        yield Sample(name, template, context)
 
 
 def _sign_in(say: Callable[[str], str]) -> Iterator[Sample]:
@@ -107,11 +111,13 @@ def _account(say: Callable[[str], str]) -> Iterator[Sample]:
         "sessions": devices,
         "can_delete": True,
         "message": None,
+        "has_till": True,
     }
     yield Sample("account", "account.html", context)
     alone: dict[str, object] = {
         "sessions": devices[:1],
         "can_delete": False,
+        "has_till": False,
         "message": say("Two devices are signed out."),
     }
     yield Sample("account_alone", "account.html", context | alone)

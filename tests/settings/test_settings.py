@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -24,7 +25,17 @@ def test_good_settings_load(load: Load) -> None:
     assert settings.secret == (SECRET,)
 
 
-NO_AND_FIX: list[tuple[dict[str, str | None], str]] = [
+PRODUCTS = json.dumps(
+    [
+        {
+            "id": product,
+            "name": "Plan",
+            "prices": [{"id": price, "unit_amount_minor": 900, "currency": "eur", "stripe_price_test": pinned}],
+        }
+        for product, price, pinned in (("plan-a", "price-a", "price_1"), ("plan-b", "price-b", "price_2"))
+    ]
+)
+NO_AND_FIX: list[tuple[Mapping[str, str | None], str]] = [
     ({"URL": None}, "TOLLHOUSE_URL is missing: set the public address of Tollhouse"),
     ({"URL": "http://auth.example.com"}, "TOLLHOUSE_URL: .* plain http off this machine.* Use https"),
     ({"URL": "https://auth.example.com/base"}, "TOLLHOUSE_URL: .* no exact origin"),
@@ -53,6 +64,29 @@ NO_AND_FIX: list[tuple[dict[str, str | None], str]] = [
     ({"SMTP_URL": None, "MAIL_FROM": None}, "Neither gate nor till is configured: set TOLLHOUSE_SMTP_URL"),
     ({"STRIPE_API_KEY": "sk_test_x"}, "TOLLHOUSE_STRIPE_WEBHOOK_SECRETS is missing"),
     ({"STRIPE_WEBHOOK_SECRETS": "whsec_x"}, "TOLLHOUSE_STRIPE_API_KEY is missing"),
+    (STRIPE | {"STRIPE_API_KEY": "pk_test_x"}, "TOLLHOUSE_STRIPE_API_KEY is none: copy the secret or restricted key"),
+    (
+        STRIPE | {"STRIPE_WEBHOOK_SECRETS": "whsec_x,x"},
+        "TOLLHOUSE_STRIPE_WEBHOOK_SECRETS: a signing secret begins with",
+    ),
+    (STRIPE | {"STRIPE_API_BASE": "http://stripe.example.com"}, "TOLLHOUSE_STRIPE_API_BASE: .* is plain http off this"),
+    (
+        STRIPE | {"STRIPE_API_KEY": "sk_live_x", "STRIPE_API_BASE": "http://127.0.0.1:8001"},
+        "TOLLHOUSE_STRIPE_API_BASE leads elsewhere than to Stripe, and a live key must not",
+    ),
+    ({"PRODUCTS": PRODUCTS}, r"TOLLHOUSE_PRODUCTS: there are \[\[products\]\] but no TOLLHOUSE_STRIPE_API_KEY"),
+    (
+        STRIPE | {"PRODUCTS": PRODUCTS.replace("plan-b", "plan-a")},
+        "TOLLHOUSE_PRODUCTS: the product id plan-a is there twice",
+    ),
+    (
+        STRIPE | {"PRODUCTS": PRODUCTS.replace("price-b", "price-a")},
+        "TOLLHOUSE_PRODUCTS: the price id price-a is there twice",
+    ),
+    (
+        STRIPE | {"PRODUCTS": PRODUCTS.replace("price_2", "price_1")},
+        "TOLLHOUSE_PRODUCTS: the stripe_price_test price_1 is there twice",
+    ),
     ({"TRUSTED_PROXIES": "two"}, "TOLLHOUSE_TRUSTED_PROXIES: 'two' is neither a number nor a network"),
     ({"TRUSTED_PROXIES": "²"}, "TOLLHOUSE_TRUSTED_PROXIES: '²' is neither"),
     ({"TRUSTED_PROXIES": "10.0.0.1/8"}, "TOLLHOUSE_TRUSTED_PROXIES: '10.0.0.1/8' is neither"),
@@ -90,6 +124,9 @@ YES: list[Mapping[str, str | None]] = [
     {"REDIS_URL": "valkeys://user:password@localhost:6379/1"},
     {"SMTP_URL": None, "MAIL_FROM": None, **STRIPE},
     STRIPE,
+    STRIPE | {"STRIPE_API_KEY": "rk_live_x"},
+    STRIPE | {"STRIPE_API_BASE": "http://127.0.0.1:8001/"},
+    STRIPE | {"PRODUCTS": PRODUCTS},
     {"TRUSTED_PROXIES": "0"},
     {"TRUSTED_PROXIES": "2"},
     {"TRUSTED_PROXIES": "10.0.0.0/8,fd00::/8"},
@@ -107,7 +144,7 @@ def test_every_problem_is_named_at_once(load: Load) -> None:
     wrong = {name: value for changed, _ in NO_AND_FIX if len(changed) == 1 for name, value in changed.items()}
     wrong |= {"SECRET": "short", "URL": "http://auth.example.com", "SMTP_URL": "http://x", "MAIL_FROM": None}
     found = problems(load, **wrong)
-    for name in wrong.keys() - {"STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS"}:
+    for name in wrong.keys() - {"STRIPE_API_KEY", "STRIPE_WEBHOOK_SECRETS", "PRODUCTS"}:  # good beside their others
         assert any(problem.startswith(PREFIX + name) for problem in found), f"{name} is missing in {found}"
 
 

@@ -20,6 +20,8 @@ NO_SCOPES: Final = SecurityScopes()  # of a call by hand; FastAPI brings those o
 SCHEME: Final = BearerModel(
     bearerFormat="JWT", description="An access token: `POST /auth/token` gives one to whoever is signed in."
 )
+API_KEY_SCHEME_NAME: Final = "api_key"
+API_KEY_MODEL: Final = BearerModel(bearerFormat="th_sk_…", description="An API key: `tollhouse api-keys create`.")
 
 
 class Bearer(SecurityBase):
@@ -37,13 +39,28 @@ class Bearer(SecurityBase):
 BEARER: Final = Bearer()
 
 
+class ApiKeyScheme(SecurityBase):
+    """The scheme of API keys by itself, for the OpenAPI document of our own routes."""
+
+    def __init__(self) -> None:
+        """Name it as `ApiKeyDependency` does."""
+        self.model = API_KEY_MODEL
+        self.scheme_name = API_KEY_SCHEME_NAME
+
+    async def __call__(self) -> None:
+        """Do nothing: a `PlainRoute` calls no dependencies."""
+
+
+API_KEY: Final = ApiKeyScheme()
+
+
 class ApiKeyDependency(SecurityBase):
     """`Depends(toll.api_key("credits:spend"))`: a server of yours, or an error that answers 401 or 403."""
 
     def __init__(self, authenticate: Callable[[Request], Awaitable[ApiKey]], *, scope: str) -> None:
         """Authenticate so, and want this scope."""
-        self.model = BearerModel(bearerFormat="th_sk_…", description="An API key: `tollhouse api-keys create`.")
-        self.scheme_name = "api_key"
+        self.model = API_KEY_MODEL
+        self.scheme_name = API_KEY_SCHEME_NAME
         self._authenticate = authenticate
         self._scope = scope
 

@@ -1,4 +1,4 @@
-"""`tollhouse doctor`: checks what sign-in needs, and explains what is wrong."""
+"""`tollhouse doctor`: checks what sign-in and payments need, and explains what is wrong."""
 
 from __future__ import annotations
 
@@ -29,7 +29,9 @@ MARKS: Final = {"ok": "ok     ", "warning": "warning", "failure": "FAILURE"}
 )
 @as_json
 def doctor(send_test_mail: str | None, selectors: tuple[str, ...], json_output: bool) -> None:  # noqa: FBT001
-    """Check settings, database, URL, issuers, mail and the From domain's DNS; exit with 1 if sign-in would break.
+    """Check settings, database, URL, issuers, Stripe, mail and the From domain's DNS.
+
+    Exits with 1 if sign-in or payments would break.
 
     \b
     Example:
@@ -46,10 +48,11 @@ def doctor(send_test_mail: str | None, selectors: tuple[str, ...], json_output: 
 
 
 async def _collect(settings: Settings, address: str | None, selectors: tuple[str, ...]) -> list[Finding]:
+    from tollhouse.cli.doctor_stripe import check_stripe
     from tollhouse.mail.domain_checks import Finding
 
     findings = [Finding("ok", "settings", "complete and safe")]
-    checks = (_check_database(settings), _check_url(settings), _check_issuers(settings))
+    checks = (_check_database(settings), _check_url(settings), _check_issuers(settings), check_stripe(settings))
     for check in (*checks, _check_mail(settings, address, selectors)):
         findings += [finding async for finding in check]
     return findings

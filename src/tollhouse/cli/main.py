@@ -9,13 +9,19 @@ from typing import Final
 
 import click
 
+from tollhouse.cli.catalogue import catalogue
 from tollhouse.cli.clients import clients
+from tollhouse.cli.credits import credits
 from tollhouse.cli.deliveries import deliveries
 from tollhouse.cli.doctor import doctor
+from tollhouse.cli.events import events
 from tollhouse.cli.keys import api_keys, keys
+from tollhouse.cli.reconcile import reconcile
 from tollhouse.cli.running import settings_or_exit
 from tollhouse.cli.sandbox import sandbox
+from tollhouse.cli.stripe import stripe
 from tollhouse.cli.users import users
+from tollhouse.cli.why import why
 from tollhouse.errors import TollhouseError
 
 CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -96,12 +102,18 @@ def migrate() -> None:
 
 
 cli.add_command(users)
+cli.add_command(credits)
 cli.add_command(deliveries)
+cli.add_command(events)
 cli.add_command(doctor)
 cli.add_command(keys)
 cli.add_command(api_keys, "api-keys")
 cli.add_command(clients)
 cli.add_command(sandbox)
+cli.add_command(catalogue)
+cli.add_command(reconcile)
+cli.add_command(why)
+cli.add_command(stripe)
 
 
 def main() -> None:

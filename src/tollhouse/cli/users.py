@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from tollhouse.cli.running import as_json, fail, print_record, with_database
+from tollhouse.cli.running import as_json, fail, print_record, settings_or_exit, with_database
 
 if TYPE_CHECKING:
     from tollhouse.runtime import Runtime
@@ -142,20 +145,40 @@ def unblock(user_id: str) -> None:
 @click.argument("user_id", metavar="ID")
 @click.confirmation_option(prompt="Erase this user for good?")
 def erase(user_id: str) -> None:
-    """Delete a user with their sessions, links and invitation.
+    """Cancel a user's subscriptions, then delete the user with their sessions, links and invitation.
+
+    While Stripe does not answer nothing is deleted. What was paid stays in the books, under an id of nobody.
 
     \b
     Example:
       tollhouse users erase usr_019aa3d1f0c67b2e4d8c91f35a60e7d4 --yes
     """
-    _change("erase", user_id, done="Erased.", else_="There is no such user.")
+    if not asyncio.run(_erase(user_id)):
+        fail("There is no such user.")
+    click.echo("Erased.")
+
+
+async def _erase(user_id: str) -> bool:
+    from tollhouse.app import Tollhouse
+    from tollhouse.identity import users as domain
+
+    settings = settings_or_exit()
+    async with Tollhouse(settings).opened() as run, AsyncExitStack() as stack:
+        if settings.has_till:
+            from tollhouse.billing import erasing
+            from tollhouse.billing.opening import open_till
+
+            till = await open_till(run, settings)
+            stack.push_async_callback(till.stripe.close)
+            run.hooks.before_erase.append(partial(erasing.end_all, till))
+        return await domain.erase(run, user_id)
 
 
 def _change(verb: str, user_id: str, *, done: str, else_: str) -> None:
     async def work(run: Runtime) -> bool:
         from tollhouse.identity import users as domain
 
-        change = {"block": domain.block, "unblock": domain.unblock, "erase": domain.erase}[verb]
+        change = {"block": domain.block, "unblock": domain.unblock}[verb]
         return await change(run, user_id)
 
     if not with_database(work):

@@ -6,12 +6,23 @@ from typing import TYPE_CHECKING
 
 from tollhouse.db.database import Database, Transaction
 from tollhouse.db.metadata import metadata
-from tollhouse.db.statement import BATCH_SIZE, Statement, Together, some
+from tollhouse.db.statement import BATCH_SIZE, Statement, Together, any_of, none_of, some
 
 if TYPE_CHECKING:
     from tollhouse.settings import Settings
 
-__all__ = ["BATCH_SIZE", "Database", "Statement", "Together", "Transaction", "connect", "metadata", "some"]
+__all__ = [
+    "BATCH_SIZE",
+    "Database",
+    "Statement",
+    "Together",
+    "Transaction",
+    "any_of",
+    "connect",
+    "metadata",
+    "none_of",
+    "some",
+]
 
 
 def connect(settings: Settings) -> Database:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar, cast
 
@@ -99,3 +99,17 @@ class Together:
         *first, last = (cast(Any, statement.core) for statement in self.statements)
         steps = [core.cte(f"step_{number}") for number, core in enumerate(first)]
         return Compiled(last.add_cte(*steps), asyncpg.dialect())
+
+
+def any_of(column: Any, values: Iterable[str]) -> Any:
+    """Return the condition that a column is one of some fixed words; `column.in_` is only expanded by an engine."""
+    from sqlalchemy import or_
+
+    return or_(*(column == value for value in values))
+
+
+def none_of(column: Any, values: Iterable[str]) -> Any:
+    """Return the condition that a column is none of some fixed words."""
+    from sqlalchemy import and_
+
+    return and_(*(column != value for value in values))

@@ -16,10 +16,16 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 
 from tollhouse.app import Tollhouse, create_app
 from tollhouse.boot_checks import settings_problems
-from tollhouse.clock import Clock
+from tollhouse.clock import Clock, FollowingClock
 from tollhouse.db.migrations import migrate
 from tollhouse.dev.mail_routes import router as mail_router
+from tollhouse.dev.sample_products import SAMPLE_PRODUCTS
+from tollhouse.dev.stripe import connect, stock
 from tollhouse.mail.transport import MemoryTransport
+from tollhouse.sandbox import Sandbox
+from tollhouse.sandbox.sandbox import API_KEY
+from tollhouse.sandbox.serving import Draining, PortTaken, claim_port, serving
+from tollhouse.sandbox.state.file import UnusableFile
 from tollhouse.settings import PREFIX, Settings
 from tollhouse.signing.tokens import create_token
 
@@ -32,18 +38,30 @@ APP_ORIGIN: Final = "http://localhost:3000"
 COMMAND_STOP_SECONDS: Final = 10
 
 
-def dev_settings(port: int, data: Path) -> Settings:
-    """Return settings that need nothing from anybody; a brand, limits and origins may still come from outside."""
+def product_url(port: int) -> str:
+    """Return where the product is: `localhost`, so that an app on another port of it is same-site."""
+    return f"http://localhost:{port}"
+
+
+def dev_settings(port: int, data: Path, *, webhook_secret: str | None = None) -> Settings:
+    """Return settings that need nothing from anybody; brand, limits, origins and products may come from outside.
+
+    There is a till where the sandbox's `webhook_secret` is given.
+    """
     given: dict[str, Any] = {
         "mode": "dev",
-        "url": f"http://localhost:{port}",
+        "url": product_url(port),
         "database_url": f"sqlite:///{data.absolute() / 'tollhouse.db'}",
         "secret": _secret(data),
         "smtp_url": None,
+        "stripe_api_key": API_KEY if webhook_secret else None,
+        "stripe_api_base": f"http://{HOST}:{port + 1}",
+        "stripe_webhook_secrets": webhook_secret,
         "log_format": os.environ.get(f"{PREFIX}LOG_FORMAT", "console"),
     }
     settings = Settings.load(settings_problems, **given)
-    return settings if settings.app_origins else settings.model_copy(update={"app_origins": (APP_ORIGIN,)})
+    usual = {"app_origins": settings.app_origins or (APP_ORIGIN,), "products": settings.products or SAMPLE_PRODUCTS}
+    return settings.model_copy(update=usual)
 
 
 def _secret(data: Path) -> str:
@@ -55,12 +73,16 @@ def _secret(data: Path) -> str:
     return path.read_text(encoding="ascii")
 
 
-def dev_app(settings: Settings) -> FastAPI:
-    """Return the product with the mail catcher."""
-    clock = Clock()
-    catcher = MemoryTransport(sender=settings.mail_from or f"{settings.brand_name} <no-reply@localhost>", clock=clock)
-    app = create_app(Tollhouse(settings, clock=clock, transport=catcher))
-    app.state.tollhouse_catcher = catcher
+def dev_toll(settings: Settings, clock: Clock) -> Tollhouse:
+    """Return the product with the mail catcher in place of SMTP."""
+    sender = settings.mail_from or f"{settings.brand_name} <no-reply@localhost>"
+    return Tollhouse(settings, clock=clock, transport=MemoryTransport(sender=sender, clock=clock))
+
+
+def dev_app(toll: Tollhouse) -> FastAPI:
+    """Return the product's application with the pages of the mail catcher."""
+    app = create_app(toll)
+    app.state.tollhouse_catcher = toll.transport
     app.include_router(mail_router)
     # Or a page anywhere, by a name that it points to this machine, could read the caught mails (DNS rebinding).
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=["localhost", "127.0.0.1", "[::1]"])
@@ -77,45 +99,47 @@ def prepare(data: Path, *, reset: bool) -> Path:
 
 async def serve(*, port: int, data: Path, reset: bool, command: Sequence[str]) -> int:
     """Serve until a signal, or until the command ends; return the exit code."""
-    from tollhouse.sandbox import Sandbox
-    from tollhouse.sandbox.serving import PortTaken, claim_port, serving
-    from tollhouse.sandbox.state.file import UnusableFile
-
     try:
         for each in (port, port + 1):
             claim_port(each)
     except PortTaken as error:
         sys.stderr.write(f"{error} This takes two, {port} and {port + 1}; --port chooses others.\n")
         return 1
-    settings = dev_settings(port, prepare(data, reset=reset))
+    prepare(data, reset=reset)
     try:
         account = Sandbox(path=data / "sandbox.db")
     except UnusableFile as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    await migrate(settings.database_url)
     async with serving(account, port=port + 1) as sandbox_url:
+        settings = dev_settings(port, data, webhook_secret=await connect(account, product_url(port)))
+        await migrate(settings.database_url)
+        # Whoever turns the sandbox's clock to a renewal turns the product's too.
+        toll = dev_toll(settings, FollowingClock(lambda: account.clock.turned))
+        await stock(toll)
         _announce(settings, sandbox_url, data)
-        return await _serve_product(settings, port, command)
+        return await _serve_product(toll, port, command)
 
 
-async def _serve_product(settings: Settings, port: int, command: Sequence[str]) -> int:
+async def _serve_product(toll: Tollhouse, port: int, command: Sequence[str]) -> int:
     from granian.constants import Interfaces
     from granian.server.embed import Server
 
-    server = Server(dev_app(settings), address=HOST, port=port, interface=Interfaces.ASGI, log_enabled=False)
-    serving = asyncio.create_task(server.serve())
+    app = Draining(dev_app(toll))
+    server = Server(app, address=HOST, port=port, interface=Interfaces.ASGI, log_enabled=False)
+    running = asyncio.create_task(server.serve())
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    child = await _start(command, settings) if command else None
-    waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait()), serving]
+    child = await _start(command, toll.settings) if command else None
+    waiting: list[asyncio.Task[Any]] = [asyncio.create_task(stop.wait()), running]
     if child is not None:
         waiting.append(asyncio.create_task(child.wait()))
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     code = await _stop(child) if child is not None else 0
     server.stop()
-    await serving
+    await running
+    await app.drained()
     return code
 
 

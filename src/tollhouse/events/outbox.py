@@ -16,7 +16,15 @@ from tollhouse.db import Database, Statement, Transaction, some
 from tollhouse.events.tables import FAILED, WAITING, deliveries, events, is_waiting, sequences, subscribers
 from tollhouse.signing.tokens import create_id
 
-EVENT_TYPES: Final = frozenset({"user.created", "user.signed_in", "user.erased"})
+EVENT_TYPES: Final = frozenset(
+    {
+        *("user.created", "user.signed_in", "user.erased"),
+        *("checkout.completed", "checkout.expired"),
+        *("payment.succeeded", "payment.failed", "payment.refunded", "payment.disputed"),
+        *("subscription.updated", "subscription.ended"),
+        *("credits.granted", "credits.spent", "credits.low"),
+    }
+)
 MAIL: Final = "mail"
 NO_EVENT: Final = ""  # mails are queued one by one; no event is mailed
 EVENT_KEPT_US: Final = 90 * DAY  # and longer while a delivery of it waits or has failed
@@ -169,6 +177,10 @@ class Outbox:
         await tx.execute_many(ADD_EVENT, event_rows)
         if delivery_rows:
             await tx.execute_many(ADD_DELIVERY, delivery_rows)
+
+    def wake_for_events(self) -> None:
+        """Tell the workers of this process that events were committed, and nothing that is queued by itself."""
+        self.wake(*{name for kind, names in self._subscribers.items() if kind != NO_EVENT for name in names})
 
     def wake(self, *names: str) -> None:
         """Tell the workers of this process that deliveries were committed; without names, for any subscriber."""

@@ -116,7 +116,8 @@ async def show_account(request: Request) -> Response:
         | {"created": say_ago(now - row.created_at), "last_seen": say_ago(now - row.seen_at)}
         for row in await sessions.list_of(run, session.user_id)
     ]
-    return web_of(request).page("account.html", email=session.email, sessions=rows, can_delete=True, message=None)
+    words: dict[str, Any] = {"email": session.email, "sessions": rows, "can_delete": True, "message": None}
+    return web_of(request).page("account.html", has_till=run.settings.has_till, **words)
 
 
 @router.post("/account/sessions/end-others", include_in_schema=False)

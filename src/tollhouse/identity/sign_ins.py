@@ -13,7 +13,7 @@ from sqlalchemy import and_, bindparam, select, update
 from tollhouse.db import Statement, Together, Transaction
 from tollhouse.errors import TollhouseError
 from tollhouse.failpoints import reach
-from tollhouse.identity import link_limits, magic_links, sessions, users
+from tollhouse.identity import link_limits, magic_links, new_users, sessions, users
 from tollhouse.identity.errors import CodeInvalid, CodeLocked, LinkElsewhere, LinkUsed
 from tollhouse.identity.link_contents import browser_key, open_content
 from tollhouse.identity.magic_links import COLUMNS, MagicLink, browser_hash
@@ -182,7 +182,7 @@ async def _sign_in(
         now=run.now_us,
     )
     facts = {"user_id": user.id, "session_id": session.id}
-    happened = [("user.created", {"user_id": user.id})] if is_new else []
+    happened = await new_users.greet(tx, run, user.id) if is_new else []
     await run.outbox.emit(tx, *happened, ("user.signed_in", facts), user_id=user.id)
     reach("redeem.before_commit")
     return SignedIn(session, fresh.secret, browser, next_url)

@@ -18,6 +18,15 @@ users: Final = Table(
     Column("blocked_at", BigInteger),
 )
 
+# Users of another issuer, for whom a row is made when something of theirs is first written.
+foreign_users: Final = Table(
+    "tollhouse_foreign_users",
+    metadata,
+    Column("reference", Text, primary_key=True),  # {issuer}#{sub}
+    Column("user_id", Text, ForeignKey("tollhouse_users.id", ondelete="CASCADE"), nullable=False, unique=True),
+    Column("created_at", BigInteger, nullable=False),
+)
+
 magic_links: Final = Table(
     "tollhouse_magic_links",
     metadata,

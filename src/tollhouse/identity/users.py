@@ -27,6 +27,11 @@ class User:
     blocked_at: int | None
 
 
+def digest_or_none(digest: bytes | None) -> bytes | None:
+    """Return the one column, which is NULL for another issuer's user."""
+    return digest
+
+
 def reason_or_none(reason: str | None) -> str | None:
     """Return the one column, which is NULL where no case applies."""
     return reason
@@ -47,7 +52,7 @@ SIGN_IN: Final = Statement(
 )
 FIND: Final = Statement(select(*COLUMNS).where(table.c.address_digest == bindparam("digest")), User)
 FIND_BY_ID: Final = Statement(select(*COLUMNS).where(table.c.id == bindparam("user_id")), User)
-DIGEST: Final = Statement(select(table.c.address_digest).where(table.c.id == bindparam("user_id")), bytes)
+DIGEST: Final = Statement(select(table.c.address_digest).where(table.c.id == bindparam("user_id")), digest_or_none)
 _known = exists().where(table.c.address_digest == bindparam("digest"))
 _blocked = exists().where(table.c.address_digest == bindparam("digest"), table.c.blocked_at.is_not(None))
 _invited = exists().where(invitations.c.address_digest == bindparam("digest"))
@@ -144,8 +149,11 @@ async def unblock(run: Runtime, user_id: str) -> bool:
 async def erase(run: Runtime, user_id: str) -> bool:
     """Delete a user with their sessions, links and invitation; return whether they existed.
 
-    What remains are events under an id that leads to nobody. Subscribers learn of it by `user.erased`.
+    What remains are events and books under an id that leads to nobody. Subscribers learn of it by `user.erased`. What
+    `hooks.before_erase` raises, such as Stripe being out of reach, comes out here, and nothing is erased.
     """
+    for prepare in run.hooks.before_erase:
+        await prepare(user_id)
 
     async def work(tx: Transaction) -> bool:
         address_digest = await tx.fetch_one(DIGEST, user_id=user_id)

@@ -13,6 +13,8 @@ from tollhouse.mail.errors import MailDeferred, MailUnsent
 from tollhouse.mail.message import Mail, compose
 from tollhouse.mail.reply import Stage, timed_out
 from tollhouse.mail.smtp_url import SmtpSettings
+from tollhouse.mail.transport import MemoryTransport, Transport
+from tollhouse.settings import Settings
 
 __all__ = ["SmtpLimits", "SmtpSettings", "SmtpTransport"]
 
@@ -153,3 +155,10 @@ class SmtpTransport:
             async with self._slots:  # one that is taking leave counts against connections_max too
                 if self._idle and self._idle[0].idle_since + self._limits.idle_seconds <= due:
                     await self._idle.pop(0).quit()
+
+
+def make_transport(settings: Settings, clock: Clock) -> Transport:
+    """Return what carries the mails of these settings: into memory where there is no mail server."""
+    if settings.smtp_url is None or settings.mail_from is None:
+        return MemoryTransport(clock=clock)
+    return SmtpTransport(SmtpSettings.parse(settings.smtp_url), settings.mail_from, clock=clock)

@@ -14,6 +14,8 @@ TYPE_CODE: Final = Action("Type the code", href="/auth/check-your-email")
 SIGN_IN: Final = Action("Sign in", href="/auth/sign-in", primary=True)
 OTHER_ADDRESS: Final = Action("Use another address", href="/auth/sign-in", primary=True)
 ACCOUNT: Final = Action("Go to your account", href="/account", primary=True)
+BILLING: Final = Action("Go to your billing", href="/account/billing", primary=True)
+PRICING: Final = Action("See the prices", href="/billing/pricing", primary=True)
 
 WAYS_ON: Final[Mapping[str, Sequence[Action]]] = {
     "magic_link_invalid": (NEW_LINK, TYPE_CODE),
@@ -29,6 +31,13 @@ WAYS_ON: Final[Mapping[str, Sequence[Action]]] = {
     "sign_up_closed": (OTHER_ADDRESS,),
     "not_signed_in": (SIGN_IN,),
     "cookie_ambiguous": (),  # every page of ours would say the same until the cookies are gone
+    "purchase_unknown": (BILLING, replace(PRICING, primary=False)),
+    "price_unknown": (PRICING,),
+    "already_subscribed": (BILLING,),
+    "purchase_expired": (PRICING,),
+    "stripe_unavailable": (replace(PRICING, label="Try again"), replace(BILLING, primary=False)),
+    "stripe_refused": (PRICING,),
+    "catalogue_not_ready": (PRICING,),
     "sign_in_stale": (Action("Sign in again", href="/auth/sign-in?next=/account/delete", primary=True),),
 }
 TITLES: Final[Mapping[str, str]] = {
@@ -42,6 +51,12 @@ TITLES: Final[Mapping[str, str]] = {
     "user_blocked": "This account is blocked",
     "sign_up_closed": "By invitation only",
     "sign_in_stale": "Please sign in once more",
+    "purchase_unknown": "We do not know this purchase",
+    "price_unknown": "This is not on sale any more",
+    "already_subscribed": "You have this already",
+    "stripe_unavailable": "Payments cannot be taken just now",
+    "stripe_refused": "This cannot be bought just now",
+    "catalogue_not_ready": "This cannot be bought yet",
     "mail_unavailable": "Mail cannot be sent just now",
     "cookie_ambiguous": "Your browser's cookies are mixed up",
 }

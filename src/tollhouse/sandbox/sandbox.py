@@ -8,7 +8,7 @@ import logging
 import threading
 import time
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import httpx
 
@@ -30,6 +30,10 @@ API_KEY: Final = "sk_test_sandbox"
 TICK_SECONDS: Final = 0.25
 
 logger: Final = logging.getLogger(__name__)
+
+
+class ControlRefused(ValueError):
+    """The sandbox could not do what it was told to."""
 
 
 class Sandbox:
@@ -165,6 +169,17 @@ class Sandbox:
         """Return a client of the API that needs no socket."""
         headers = {"authorization": f"Bearer {API_KEY}"}
         return httpx.AsyncClient(transport=InProcess(self.app), base_url=self.url, headers=headers)
+
+    async def control(self, path: str, **body: Any) -> Any:
+        """POST a command to `/control{path}` and return the reply's JSON: `control("/clock/advance", seconds=60)`.
+
+        Raises `ControlRefused` with what the sandbox says of it.
+        """
+        async with self.client() as client:
+            reply = await client.post("/control" + path, json=body)
+        if reply.is_error:
+            raise ControlRefused(f"{reply.status_code}: {reply.text}")
+        return reply.json()
 
     async def _settle_until(self, ends_at: float) -> bool:
         """Say whether no webhook is under way by then; while much happens, requests get their turn here."""

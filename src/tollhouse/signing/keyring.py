@@ -54,6 +54,7 @@ class Keyring:
         self._signing_key_key = derive_key(data, "private keys that sign tokens")
         self._refresh_key = derive_key(data, "refresh tokens")
         self._shared_key = derive_key(data, "what replicas share outside the database")
+        self._stripe_event_key = derive_key(data, "bodies of Stripe's events")
 
     def digest_address(self, address: str) -> bytes:
         """Return what an address is known by: HMAC-SHA256 under the pepper."""
@@ -98,6 +99,14 @@ class Keyring:
     def open_shared(self, sealed: bytes, *, context: str) -> bytes:
         """Open what replicas share through Valkey."""
         return open_sealed(self._shared_key, sealed, context=context)
+
+    def seal_stripe_event(self, body: bytes, *, event_id: str) -> bytes:
+        """Seal the body of an event of Stripe's, which holds addresses, for its time in the inbox."""
+        return seal(self._stripe_event_key, body, context=event_id)
+
+    def open_stripe_event(self, sealed: bytes, *, event_id: str) -> bytes:
+        """Open the body of an event of Stripe's."""
+        return open_sealed(self._stripe_event_key, sealed, context=event_id)
 
 
 async def load(db: Database, secret: tuple[str, ...], *, now_us: int) -> Keyring:

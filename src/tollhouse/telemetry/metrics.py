@@ -38,3 +38,44 @@ jwks_age: Final = Gauge(
     ("issuer",),
     registry=registry,
 )
+stripe_requests: Final = Histogram(
+    "tollhouse_stripe_request_seconds",
+    "Calls to Stripe with all their attempts, by outcome: ok, refused or unavailable.",
+    ("outcome",),
+    registry=registry,
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10),
+)
+stripe_circuit_open: Final = Gauge(
+    "tollhouse_stripe_circuit_open", "1 while Stripe failed so often that nobody waits for it.", registry=registry
+)
+stripe_events: Final = Counter(
+    "tollhouse_stripe_events",
+    "Events of Stripe's by what they are about and what came of them.",
+    ("about", "status"),
+    registry=registry,
+)
+stripe_parked: Final = Gauge(
+    "tollhouse_stripe_parked", "Events of Stripe's that are parked: look at each.", registry=registry
+)
+stripe_refreshes: Final = Counter(
+    "tollhouse_stripe_refreshes",
+    "Objects read at Stripe again, by kind and outcome.",
+    ("kind", "outcome"),
+    registry=registry,
+)
+stripe_endpoint_down: Final = Gauge(
+    "tollhouse_stripe_endpoint_down",
+    "1 while Stripe has no webhook endpoint of ours, or disabled it.",
+    registry=registry,
+)
+stripe_events_late: Final = Gauge(
+    "tollhouse_stripe_events_late_seconds",
+    "How long ago something happened at Stripe of which no event came; 0 while all is well.",
+    registry=registry,
+)
+reconcile_differences: Final = Gauge(
+    "tollhouse_reconcile_differences", "What the last reconciliation left unrepaired.", ("kind",), registry=registry
+)
+reconcile_finished_at: Final = Gauge(
+    "tollhouse_reconcile_finished_seconds", "When the last reconciliation was through, in Unix time.", registry=registry
+)

@@ -10,7 +10,19 @@ async def test_a_stranger_is_sent_away_and_alice_is_let_in():
         assert (await alice.get("/dashboard")).status_code == 200
 ```
 
-For payments there is Stripe's sandbox, on a port of its own or in process:
+Where there is a till, its Stripe is a sandbox:
+
+```python
+async def test_alice_pays_and_has_her_credits():
+    async with TestKit(app=app, toll=toll) as kit:
+        alice = await kit.sign_in("alice@example.com")
+        bought = (await alice.post("/stripe/checkout", json={"price": "credits-100"})).json()
+        await kit.stripe.control(f"/checkout/sessions/{bought['checkout_session_id']}/pay", card="4242424242424242")
+        await kit.settle()
+        assert (await alice.get("/credits")).json()["available"] == 100
+```
+
+The sandbox is of use without Tollhouse too, in process or on a port of its own:
 
 ```python
 from tollhouse.testing import ServedSandbox
@@ -27,7 +39,8 @@ def test_a_purchase_is_paid():
 from __future__ import annotations
 
 from tollhouse.sandbox import Sandbox
-from tollhouse.testing.kit import Browser, SignedInClient, TestKit, make_settings, token_of
+from tollhouse.testing.kit import Browser, SignedInClient, TestKit, token_of
+from tollhouse.testing.kit_settings import make_settings
 from tollhouse.testing.stripe_sandbox import ServedSandbox, stripe_client
 
 __all__ = [

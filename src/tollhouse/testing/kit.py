@@ -7,27 +7,24 @@ import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Self
 
 import httpx
 from fastapi import FastAPI
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import bindparam, exists, literal, or_, select
 
-from tollhouse import db as databases
 from tollhouse.app import Tollhouse, create_app
-from tollhouse.boot_checks import settings_problems
-from tollhouse.clock import Clock
+from tollhouse.clock import Clock, FollowingClock
 from tollhouse.db import Statement
-from tollhouse.db.migrations import migrate
-from tollhouse.db.schema import SchemaOutdated, require_current
 from tollhouse.events.tables import WAITING
 from tollhouse.events.tables import deliveries as table
 from tollhouse.mail.transport import Caught, MemoryTransport, Transport
+from tollhouse.sandbox import Sandbox
 from tollhouse.settings import Settings
-from tollhouse.signing.tokens import create_token
+from tollhouse.testing.kit_settings import STRIPE, bring_up_to_date, make_settings
+from tollhouse.testing.stripe_sandbox import join_sandbox, sdk_http_client
 
-URL: Final = "https://toll.example.com"
 WAIT_SECONDS_MAX: Final = 10.0
 WAIT_STEP_SECONDS: Final = 0.005
 ADDRESSES_MAX: Final = 65_536
@@ -36,36 +33,6 @@ _at_work: Final = exists().where(
     table.c.status == WAITING, or_(table.c.lease.is_not(None), table.c.due_at <= bindparam("now"))
 )
 AT_WORK: Final = Statement(select(literal(1)).where(_at_work), int)
-
-
-class KitSettings(Settings):
-    """Settings given by the test alone: nothing of this machine's environment, `.env` or `tollhouse.toml` leaks in."""
-
-    model_config = SettingsConfigDict(env_file=None, toml_file=None)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Keep the arguments."""
-        return (init_settings,)
-
-
-def make_settings(**given: Any) -> Settings:
-    """Return settings as safe as in production; `given` are those of `Settings`, by name."""
-    usual: dict[str, Any] = {
-        "url": URL,
-        "database_url": "sqlite:///tollhouse.db",  # the kit names another one before it opens any
-        "secret": create_token(),
-        "smtp_url": "smtps://mail.example.com",  # never dialled: the catcher stands in its place
-        "mail_from": "Toll <no-reply@example.com>",
-    }
-    return KitSettings.load(settings_problems, **usual | given)
 
 
 class Browser(httpx.AsyncClient):
@@ -114,6 +81,10 @@ class TestKit:
     Without arguments it is an application of its own; with `app` and `toll` it is yours, into which you called
     `toll.install(app)`. Its database is a temporary SQLite file, or the one at `database_url`, brought to the newest
     schema: never the one in your settings. Further arguments are settings by name (only without `toll`).
+
+    Where there is a till its Stripe is a sandbox in process, `kit.stripe`, with the catalogue in it and its webhooks
+    coming here; the clock goes along with the sandbox's. `stripe=True` gives an application of its own a till, and
+    another kit's sandbox gives it that one.
     """
 
     __test__ = False  # pytest would take the name for a class of tests
@@ -124,16 +95,23 @@ class TestKit:
         app: FastAPI | None = None,
         toll: Tollhouse | None = None,
         database_url: str | None = None,
+        stripe: bool | Sandbox = False,
         **settings: Any,
     ) -> None:
         """Prepare; nothing runs before the block begins, so handlers can still be registered with `kit.toll.on`."""
         if (app is None) != (toll is None):
             raise TypeError("Give both app and toll, or neither")
-        if toll is not None and settings:
+        if toll is not None and (settings or stripe):
             raise TypeError("The settings are those of toll; give settings only without it")
         self._database_url = database_url
-        self.toll = toll or Tollhouse(make_settings(**settings))
+        self.toll = toll or Tollhouse(make_settings(**(STRIPE if stripe else {}) | settings))
         self.app = app or create_app(self.toll)
+        self._stripe = stripe if isinstance(stripe, Sandbox) else None
+        self._joins = self._stripe is None and self.toll.settings.has_till
+        if self._joins:
+            self._stripe = Sandbox(transport=httpx.ASGITransport(app=self.app))
+        if self._stripe is not None:
+            self.toll.clock = FollowingClock(partial(getattr, self._stripe.clock, "turned"))
         self.clock: Clock = self.toll.clock
         self.catcher = MemoryTransport(clock=self.clock)
         self._stack = AsyncExitStack()
@@ -142,7 +120,7 @@ class TestKit:
 
     async def __aenter__(self) -> Self:
         """Start it."""
-        self._stack.callback(self._give_back, self.toll.settings, self.toll.transport)
+        self._stack.callback(self._give_back, self.toll.settings, self.toll.transport, self.toll.stripe_http)
         url = self._database_url
         if url is None:
             folder = self._stack.enter_context(tempfile.TemporaryDirectory(prefix="tollhouse-test-"))
@@ -151,7 +129,16 @@ class TestKit:
         self.toll.transport = self.catcher
         try:
             await bring_up_to_date(self.toll.settings)
+            if self._stripe is not None:
+                self.toll.stripe_http = sdk_http_client(self._stripe)
+            if self._joins:
+                await self._stack.enter_async_context(self.stripe)
+                self.toll.settings = await join_sandbox(self.stripe, self.toll.settings)
             await self._stack.enter_async_context(self.app.router.lifespan_context(self.app))
+            if self._joins:
+                from tollhouse.billing.catalogue_sync import push
+
+                await push(self.toll.till)
         except BaseException:
             await self._stack.aclose()
             raise
@@ -161,8 +148,15 @@ class TestKit:
         """Stop it, and forget everything."""
         await self._stack.aclose()
 
-    def _give_back(self, settings: Settings, transport: Transport) -> None:
-        self.toll.settings, self.toll.transport = settings, transport
+    def _give_back(self, settings: Settings, transport: Transport, stripe_http: Any) -> None:
+        self.toll.settings, self.toll.transport, self.toll.stripe_http = settings, transport, stripe_http
+
+    @property
+    def stripe(self) -> Sandbox:
+        """The sandbox behind the till."""
+        if self._stripe is None:
+            raise TypeError("There is no till: give stripe=True, or a toll with Stripe's settings")
+        return self._stripe
 
     @property
     def mails(self) -> list[Caught]:
@@ -217,20 +211,6 @@ class TestKit:
                 return found
         except TimeoutError:
             raise TimeoutError(f"{missing} after {WAIT_SECONDS_MAX} s") from None
-
-
-async def bring_up_to_date(settings: Settings) -> None:
-    """Migrate the database, unless it is at the newest schema already."""
-    db = databases.connect(settings)
-    await db.open()
-    try:
-        await require_current(db)
-        return
-    except SchemaOutdated:
-        pass
-    finally:
-        await db.close()
-    await migrate(settings.database_url)
 
 
 def token_of(mail: Caught) -> str:

@@ -15,6 +15,8 @@ from tollhouse.sandbox.serving import serving
 if TYPE_CHECKING:
     import stripe
 
+    from tollhouse.settings import Settings
+
 START_SECONDS_MAX: Final = 15.0
 REQUEST_SECONDS_MAX: Final = 60.0
 
@@ -78,10 +80,23 @@ def stripe_client(sandbox: Sandbox, **options: Any) -> stripe.StripeClient:
     """
     import stripe
 
-    return stripe.StripeClient(API_KEY, http_client=_make_http_client(sandbox), **options)
+    return stripe.StripeClient(API_KEY, http_client=sdk_http_client(sandbox), **options)
 
 
-def _make_http_client(sandbox: Sandbox) -> Any:
+async def join_sandbox(sandbox: Sandbox, settings: Settings) -> Settings:
+    """Return settings with the secret of a webhook endpoint made for them at the sandbox."""
+    from tollhouse.billing.setup import EVENT_TYPES, WEBHOOK_PATH
+    from tollhouse.billing.stripe_account import API_VERSION
+
+    fields: dict[str, Any] = {"url": settings.url + WEBHOOK_PATH, "api_version": API_VERSION}
+    fields |= {f"enabled_events[{number}]": name for number, name in enumerate(EVENT_TYPES)}
+    async with sandbox.client() as client:
+        endpoint = (await client.post("/v1/webhook_endpoints", data=fields)).raise_for_status().json()
+    return settings.model_copy(update={"stripe_webhook_secrets": (endpoint["secret"],)})
+
+
+def sdk_http_client(sandbox: Sandbox) -> Any:
+    """Return an HTTP client for the official SDK that carries its requests to the sandbox, without a socket."""
     import stripe
 
     class InProcess(stripe.HTTPClient):

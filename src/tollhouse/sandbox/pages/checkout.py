@@ -165,11 +165,10 @@ class CheckoutPage:
         return self._site.page("checkout.html", status=status, leads_out=True, **context)
 
     def _show_complete(self, session: Obj) -> Response:
-        text = (
-            "The payment is made; it was not made twice."
-            if session["mode"] == "payment"
-            else "There is nothing more to do."
-        )
+        text = "There is nothing more to do."
+        if session["mode"] == "payment":
+            is_paid = session["payment_status"] != "unpaid"  # a bank debit is complete days before its money is there
+            text = "The payment is made; it was not made twice." if is_paid else "The bank has not paid yet."
         address = way_on(session)
         on = None if address is None else (address, "Go on to the seller")
         return self._site.message("This checkout is complete", text, on=on)

@@ -1,0 +1,1 @@
+"""The till: products, purchases, subscriptions, and what Stripe says of them."""

@@ -1,0 +1,1 @@
+"""Credits: accounts, lots, entries and holds; integers only, appended only."""
