@@ -72,8 +72,8 @@ def _attach_till(till: Till, fresh: Freshness, worker: Worker, schedule: Schedul
     run = till.run
     parked.attach(till, worker, run.outbox)
     schedule.add("payloads", every_seconds=PAYLOADS_PRUNED_SECONDS, run=lambda: parked.prune(run))
-    schedule.add("freshness", every_seconds=freshness.EVERY_SECONDS, run=fresh.check)
-    schedule.add("reconcile", every_seconds=nightly.EVERY_SECONDS, run=lambda: nightly.run(till))
+    schedule.add("freshness", every_seconds=freshness.EVERY_SECONDS, run=fresh.check, at_once=False)
+    schedule.add("reconcile", every_seconds=nightly.EVERY_SECONDS, run=lambda: nightly.run(till), at_once=False)
     return [partial(keep_till, till), partial(parked.watch, run)]
 
 

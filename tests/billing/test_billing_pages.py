@@ -13,7 +13,7 @@ from tollhouse.billing.subscriptions import Subscription
 from tollhouse.testing import TestKit, make_settings
 from tollhouse.testing.kit import SignedInClient
 
-from .shop import APP, begun, bought, open_shop, purchases_of, session_of
+from .shop import APP, arrived, begun, bought, open_shop, purchases_of, session_of
 
 HTML = {"accept": "text/html", "sec-fetch-site": "same-origin"}
 
@@ -108,6 +108,9 @@ async def test_the_plan_you_have_is_marked_and_not_sold_again(kit: TestKit, alic
     assert "your plan" in page.text
     assert 'value="pro-monthly"' not in page.text
     assert "Change to yearly" in page.text
+    assert 'value="trial-monthly"' not in page.text, "another plan is changed to, and not paid beside this one"
+    assert page.text.count('action="/billing/portal"') == 2
+    assert "days free" not in page.text
     again = await alice.post("/billing/checkout", data={"price": "pro-monthly"}, headers=HTML)
     assert (again.status_code, again.headers["location"]) == (303, f"{kit.toll.settings.url}/account/billing")
 
@@ -125,6 +128,14 @@ async def test_the_billing_page_says_what_there_is(kit: TestKit, alice: SignedIn
     assert "not paid yet" in page
     assert 'action="/billing/portal"' in page
     assert "/account/billing" in (await alice.get("/account", headers=HTML)).text
+
+
+async def test_what_went_back_is_said_of_its_purchase(kit: TestKit, alice: SignedInClient) -> None:
+    session = await session_of(kit, (await bought(kit, alice))["checkout_session_id"])
+    for refunded, words in ((200, "paid, $2.00 of it returned"), (300, "returned")):
+        await kit.stripe.control("/refunds", payment_intent=session["payment_intent"], amount=refunded)
+        await arrived(kit)
+        assert f"· {words}<" in (await alice.get("/account/billing", headers=HTML)).text
 
 
 async def test_the_portal_is_a_click_away(kit: TestKit, alice: SignedInClient) -> None:

@@ -323,7 +323,7 @@ def change(raw: Any, path: tuple[Any, ...], value: Any, *, removes: bool) -> Non
             return  # an earlier change has cut the way off
     if isinstance(raw, dict) and removes:
         raw.pop(last, None)
-    elif isinstance(raw, dict) or (isinstance(raw, list) and last < len(raw)):
+    elif isinstance(raw, dict) or (isinstance(raw, list) and isinstance(last, int) and last < len(raw)):
         raw[last] = value
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -46,30 +43,6 @@ def test_a_terminal_sees_how_far_it_is(shell: Shell, monkeypatch: pytest.MonkeyP
     ran = use_shop(shell, monkeypatch, tmp_path, work)
     assert "Comparing" in ran.err
     assert "100%" in ran.err
-
-
-@pytest.mark.slow
-@pytest.mark.unmeasured
-def test_killed_half_way_it_goes_on_where_it_was(shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
-    def command(failpoint: str) -> int:
-        argv = [str(Path(sys.executable).with_name("tollhouse")), "reconcile", "--repair"]
-        return subprocess.run(
-            argv, env={**os.environ, "TOLLHOUSE_FAILPOINT": failpoint}, capture_output=True, check=False
-        ).returncode
-
-    async def work(shop: Shop):
-        import asyncio
-
-        for _ in range(3):
-            await shop.buy()
-        await shop.buy("pro-monthly")
-        killed = await asyncio.to_thread(command, "reconcile.repaired:2")
-        half = await shop.available()
-        repaired = await asyncio.to_thread(command, "")
-        left = await shop.run("reconcile", "--json")
-        return killed, half, repaired, await shop.available(), left.code
-
-    assert use_shop(shell, monkeypatch, tmp_path, work) == (-9, 100, 0, 400, 0)
 
 
 def test_without_a_till_it_says_so(shell: Shell):

@@ -39,6 +39,17 @@ async def test_one_of_many_replicas_runs_a_job_each_time(rig: Rig, replicate: Re
         rig.clock.advance(1)
 
 
+async def test_a_job_not_wanted_at_once_waits_its_time_on_a_new_database(rig: Rig, replicate: Replicate) -> None:
+    job = Counted()
+    schedules = [Schedule(each.db, rig.clock) for each in (rig, await replicate())]
+    for schedule in schedules:
+        schedule.add("nightly", every_seconds=60, run=job.run, at_once=False)
+    for runs in (0, 1, 2):
+        await asyncio.gather(*(schedule.tick() for schedule in schedules))
+        assert job.runs == runs
+        rig.clock.advance(60)
+
+
 async def test_a_job_that_raises_comes_again_and_holds_up_no_other(rig: Rig) -> None:
     bad, worse, good = Counted(DatabaseUnavailable()), Counted(ZeroDivisionError()), Counted()
     schedule = Schedule(rig.db, rig.clock)

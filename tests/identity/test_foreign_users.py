@@ -35,17 +35,12 @@ async def test_an_id_of_ours_is_itself(kit: TestKit):
     assert await kit.toll.run.db.fetch_one(COUNT_USERS) == 1
 
 
-@pytest.mark.parametrize(
-    "reference",
-    [
-        *("", "#", "alice", "usr_\0", "https://clerk.example.com", "https://clerk.example.com#", "ftp://x#1"),
-        *(ALICE * 40, "https://clerk.example.com#a\0", "https://clerk example.com#a"),
-    ],
-)
-async def test_what_is_no_reference_is_nobody(kit: TestKit, reference: str):
-    assert await foreign_users.find(kit.toll.run, reference) is None
-    with pytest.raises(NotFound):
-        await resolve(kit, reference)
+async def test_what_is_no_reference_is_nobody(kit: TestKit):
+    no_ids = ("", "#", "alice", "usr_\0", "https://clerk.example.com", "https://clerk.example.com#", "ftp://x#1")
+    for reference in (*no_ids, ALICE * 40, "https://clerk.example.com#a\0", "https://clerk example.com#a"):
+        assert await foreign_users.find(kit.toll.run, reference) is None
+        with pytest.raises(NotFound):
+            await resolve(kit, reference)
 
 
 async def test_an_erased_foreign_user_comes_back_as_somebody_new(kit: TestKit):

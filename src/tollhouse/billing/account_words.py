@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from tollhouse.billing import customers, offers, subscriptions
+from tollhouse.billing import customers, offers, payments, subscriptions
 from tollhouse.billing.billing_routes import list_purchases
 from tollhouse.billing.catalogue import Catalogue
 from tollhouse.billing.money import say_amount
 from tollhouse.billing.offers import say_period
+from tollhouse.billing.payments import Payment
 from tollhouse.billing.purchases import Purchase
 from tollhouse.billing.subscriptions import Subscription
 from tollhouse.billing.till import Till
@@ -20,6 +21,7 @@ from tollhouse.ledger.entries import Entry
 from tollhouse.ledger.lots import Lot
 
 SHOWN_MAX: Final = 10
+RETURNED_MAX: Final = 100
 AFTER_ALL: Final = 1 << 62  # no entry has a greater number
 PURCHASE_STATES: Final = {
     "creating": "not begun",
@@ -67,10 +69,12 @@ async def tell(till: Till, user_id: str) -> dict[str, Any]:
     """Return what the template `billing.html` shows of a user."""
     living = await subscriptions.living(till.run, user_id, till.livemode)
     page = await list_purchases(till, user_id, limit=SHOWN_MAX)
+    scope = {"user_id": user_id, "livemode": till.livemode, "limit": RETURNED_MAX}
+    returned = {each.id: each for each in await till.run.db.fetch_all(payments.RETURNED, **scope)}
     return {
         "subscriptions": [say_subscription(till.catalogue, each) for each in living],
         "credits": await _tell_credits(till, user_id),
-        "purchases": [say_purchase(till.catalogue, each) for each in page.purchases],
+        "purchases": [say_purchase(till.catalogue, each, returned.get(each.id)) for each in page.purchases],
         "has_customer": await customers.find(till, user_id) is not None,
         "sells_credits": bool(offers.packs(till.catalogue)),
     }
@@ -105,17 +109,26 @@ def _say_entry(entry: Entry) -> dict[str, Any]:
     }
 
 
-def say_purchase(catalogue: Catalogue, purchase: Purchase) -> Line:
-    """Return a purchase in words; what it was called is not known any more once it has left the catalogue."""
+def say_purchase(catalogue: Catalogue, purchase: Purchase, returned: Payment | None = None) -> Line:
+    """Return a purchase in words, with what was refunded or disputed of its payment.
+
+    What it was called is not known any more once it has left the catalogue.
+    """
     price = catalogue.prices.get(purchase.price_id)
     name = price.product.name if price else purchase.product_id
     paid = purchase.amount_minor is not None and purchase.currency is not None
     return Line(
         name=f"{name} × {purchase.quantity}" if purchase.quantity > 1 else name,
-        state=PURCHASE_STATES[purchase.status],
+        state=PURCHASE_STATES[purchase.status] if returned is None else _say_returned(returned),
         when=say_day(purchase.created_at),
         amount=say_amount(purchase.amount_minor or 0, purchase.currency or "") if paid else None,
     )
+
+
+def _say_returned(payment: Payment) -> str:
+    if payment.reversed_minor >= payment.amount_minor:
+        return "returned"
+    return f"paid, {say_amount(payment.reversed_minor, payment.currency)} of it returned"
 
 
 def say_subscription(catalogue: Catalogue, subscription: Subscription) -> Line:

@@ -26,7 +26,7 @@ class Offer:
     quantity_max: int
     trial_days: int
     is_yours: bool
-    is_change: bool  # another price of a product that is subscribed to
+    is_change: bool  # another plan than the one that is subscribed to: changed to, or both would be paid
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def plans(catalogue: Catalogue, had: Iterable[Subscription]) -> list[Offered]:
     """Return what the pricing page shows: every product but those that are nothing but credits to buy."""
     by_product = {each.product_id: each for each in had}
     return [
-        _offered(product, product.prices, by_product.get(product.id))
+        _offered(product, product.prices, by_product.get(product.id), has_plan=bool(by_product))
         for product in catalogue.products
         if not all(_is_pack(price) for price in product.prices)
     ]
@@ -54,20 +54,22 @@ def plans(catalogue: Catalogue, had: Iterable[Subscription]) -> list[Offered]:
 def packs(catalogue: Catalogue) -> list[Offered]:
     """Return what the buy-credits page shows: the prices that are paid once and bring credits."""
     found = ((product, [price for price in product.prices if _is_pack(price)]) for product in catalogue.products)
-    return [_offered(product, prices, None) for product, prices in found if prices]
+    return [_offered(product, prices, None, has_plan=False) for product, prices in found if prices]
 
 
 def _is_pack(price: PriceSettings) -> bool:
     return price.mode == "payment" and price.credits > 0
 
 
-def _offered(product: ProductSettings, prices: Iterable[PriceSettings], had: Subscription | None) -> Offered:
-    offers = tuple(_offer(price, had) for price in prices)
+def _offered(
+    product: ProductSettings, prices: Iterable[PriceSettings], had: Subscription | None, *, has_plan: bool
+) -> Offered:
+    offers = tuple(_offer(price, had, has_plan=has_plan) for price in prices)
     words = tuple(feature.replace("-", " ").replace("_", " ").replace(".", " ") for feature in product.features)
     return Offered(product.id, product.name, product.description, words, had is not None, offers)
 
 
-def _offer(price: PriceSettings, had: Subscription | None) -> Offer:
+def _offer(price: PriceSettings, had: Subscription | None, *, has_plan: bool) -> Offer:
     is_yours = had is not None and had.price_id == price.id
     return Offer(
         id=price.id,
@@ -78,7 +80,7 @@ def _offer(price: PriceSettings, had: Subscription | None) -> Offer:
         quantity_max=price.quantity_max,
         trial_days=price.trial_days,
         is_yours=is_yours,
-        is_change=had is not None and not is_yours and price.mode == "subscription",
+        is_change=has_plan and not is_yours and price.mode == "subscription",
     )
 
 

@@ -57,6 +57,18 @@ LIST: Final = Statement(
     .limit(bindparam("limit")),
     Payment,
 )
+RETURNED: Final = Statement(
+    select(*COLUMNS)
+    .where(
+        table.c.user_id == bindparam("user_id"),
+        table.c.livemode == bindparam("livemode"),
+        table.c.id == table.c.purchase_id,
+        table.c.reversed_minor > 0,
+    )
+    .order_by(table.c.created_at.desc(), table.c.id.desc())
+    .limit(bindparam("limit")),
+    Payment,
+)
 ADD: Final = Statement(
     upsert(table)
     .values({name: bindparam(name) for name in Payment.__dataclass_fields__})

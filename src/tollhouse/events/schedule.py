@@ -31,6 +31,13 @@ TAKE: Final = Statement(
     str,
 )
 
+WAIT_FIRST: Final = Statement(
+    upsert(table)
+    .values(name=bindparam("name"), held_until=bindparam("until"))
+    .on_conflict_do_nothing(index_elements=["name"]),
+    str,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -39,6 +46,7 @@ class Job:
     name: str
     every_seconds: int
     run: Callable[[], Awaitable[None]]
+    at_once: bool  # on a new database; else for the first time when its time has passed once
 
 
 class Schedule:
@@ -50,15 +58,18 @@ class Schedule:
         self._clock = clock
         self._jobs: list[Job] = []
 
-    def add(self, name: str, *, every_seconds: int, run: Callable[[], Awaitable[None]]) -> None:
+    def add(self, name: str, *, every_seconds: int, run: Callable[[], Awaitable[None]], at_once: bool = True) -> None:
         """Run something every so many seconds, on whichever replica comes first."""
-        self._jobs.append(Job(name, every_seconds, run))
+        self._jobs.append(Job(name, every_seconds, run, at_once))
 
     async def tick(self) -> None:
         """Run what is due and not done by another replica; a job that fails is logged and comes again."""
         for job in self._jobs:
             now = self._clock.now_us()
-            if await self._db.write_one(TAKE, name=job.name, until=now + job.every_seconds * SECOND, now=now):
+            until = now + job.every_seconds * SECOND
+            if not job.at_once:
+                await self._db.write(WAIT_FIRST, name=job.name, until=until)
+            if await self._db.write_one(TAKE, name=job.name, until=until, now=now):
                 await self._run(job)
 
     async def _run(self, job: Job) -> None:
