@@ -192,7 +192,8 @@ class Tollhouse:
 
     def _routers(self) -> list[APIRouter]:
         gate = [sign_in_routes.router, session_routes.router, token_routes.own_router, oidc_router]
-        selling = [checkout_routes.router, billing_routes.router, return_routes.router, page_routes.router]
+        pages = [page_routes.router] if self.settings.has_gate else []  # for people who have signed in here
+        selling = [checkout_routes.router, billing_routes.router, return_routes.router, *pages]
         return [
             *(gate if self.settings.has_gate else ()),
             *(credits_routes.router, credits_api_routes.router),

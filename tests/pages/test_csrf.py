@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
 
 from tests.pages.conftest import APP
 from tests.pages.routes import routes_of
+from tests.support.databases import SqliteDatabases
 from tollhouse.testing import TestKit
 
 OWN = "https://toll.example.com"

@@ -30,7 +30,7 @@ CONTEXT: Final = {"help_option_names": ["-h", "--help"], "max_content_width": 10
 @click.group(context_settings=CONTEXT)
 @click.version_option(package_name="tollhouse", message="tollhouse %(version)s")
 def cli() -> None:
-    """A gate and a till for a small SaaS: sign-in by mail now, payments through Stripe next."""
+    """A gate and a till for a small SaaS: sign-in by mail, payments through Stripe, credits."""
 
 
 @cli.command()
