@@ -46,14 +46,20 @@ class StillClock(Clock):
         self.time += round(seconds * SECOND)
 
 
-def rows_of(table: Any) -> Statement[dict[str, Any]]:
+def rows_of(table: Any, belongs: Any = None) -> Statement[dict[str, Any]]:
+    """All rows of a table that belong to a user."""
     names = [column.name for column in table.c]
-    return Statement(select(*table.c), lambda *row: dict(zip(names, row, strict=True)))
+    mine = table.c.user_id == bindparam("user_id") if belongs is None else belongs
+    return Statement(select(*table.c).where(mine), lambda *row: dict(zip(names, row, strict=True)))
 
 
-ACCOUNTS, LOTS, ENTRIES, ALLOCATIONS, HOLDS, PARTS, EVENTS = (
-    rows_of(each) for each in (accounts, lots, entries, allocations, holds, hold_parts, events)
-)
+def belonging(column: Any, parent: Any) -> Any:
+    return column.in_(select(parent.c.id).where(parent.c.user_id == bindparam("user_id")))
+
+
+ACCOUNTS, LOTS, ENTRIES, HOLDS, EVENTS = (rows_of(each) for each in (accounts, lots, entries, holds, events))
+ALLOCATIONS = rows_of(allocations, belonging(allocations.c.entry_id, entries))
+PARTS = rows_of(hold_parts, belonging(hold_parts.c.hold_id, holds))
 COUNT_USERS = Statement(select(func.count()).select_from(users), int)
 ADD_USER = Statement(insert(users).values(id=bindparam("user_id"), created_at=START), str)
 
@@ -84,7 +90,7 @@ class Ledger:
         return found.available, found.held, found.debt
 
     async def rows(self, statement: Statement[dict[str, Any]], user_id: str) -> list[dict[str, Any]]:
-        return [row for row in await self.run.db.fetch_all(statement) if row["user_id"] == user_id]
+        return await self.run.db.fetch_all(statement, user_id=user_id)
 
     async def entries(self, user_id: str) -> list[dict[str, Any]]:
         return sorted(await self.rows(ENTRIES, user_id), key=lambda row: row["number"])
@@ -114,13 +120,12 @@ class Ledger:
 
     async def _check_holds(self, user_id: str, owned: list[dict[str, Any]]) -> None:
         living = {row["id"] for row in await self.rows(HOLDS, user_id) if row["status"] == "held"}
-        parts = [row for row in await self.run.db.fetch_all(PARTS) if row["hold_id"] in living]
+        parts = [row for row in await self.rows(PARTS, user_id) if row["hold_id"] in living]
         for lot in owned:
             assert lot["held"] == sum(row["credits"] for row in parts if row["lot_id"] == lot["id"])
 
     async def _check_lots(self, user_id: str, written: list[dict[str, Any]], owned: list[dict[str, Any]]) -> None:
-        mine = {row["id"] for row in written}
-        drawn = [row for row in await self.run.db.fetch_all(ALLOCATIONS) if row["entry_id"] in mine]
+        drawn = await self.rows(ALLOCATIONS, user_id)
         for lot in owned:
             taken = sum(row["credits"] for row in drawn if row["lot_id"] == lot["id"])
             assert taken == lot["granted"] - lot["remaining"]

@@ -114,7 +114,7 @@ class Naive:
             lot.ends = self.now
         elif lot.renews:
             for each in others:
-                if each.place < lot.place:
+                if each.place < lot.place and each.free + each.held:  # of the others nothing is left to end
                     each.ends = self.now
         self.rest()
         self.put(lot)

@@ -21,7 +21,7 @@ async def test_a_new_user_starts_with_credits_and_gets_them_once(kit: TestKit):
     assert (await alice.get("/credits")).json()["lots"][0]["kind"] == "sign_up"
     again = await kit.sign_in("alice@example.com")
     assert (await again.get("/credits")).json()["available"] == 25
-    rows = sorted(await kit.toll.run.db.fetch_all(EVENTS), key=lambda row: row["sequence"])
+    rows = sorted(await kit.toll.run.db.fetch_all(EVENTS, user_id=alice.user_id), key=lambda row: row["sequence"])
     assert [row["type"] for row in rows] == ["user.created", "credits.granted", "user.signed_in", "user.signed_in"]
 
 

@@ -51,9 +51,31 @@ UNSAFE = (
     ("POST", "/account/delete"),
     ("POST", "/account/sessions/end-others"),
     ("POST", "/auth/token"),
+    ("POST", "/billing/checkout"),
+    ("POST", "/billing/portal"),
 )
 # Of other sites by their nature: they rely on no cookie, or look themselves at who asks before they use it.
 LOOK_THEMSELVES = {("POST", f"/oauth/{name}") for name in ("authorize", "token", "userinfo", "revoke", "sign-out")}
+# For programs, and what they say to a cookie that comes with another site's request: the first two take one of ours.
+FOR_PROGRAMS = {
+    "/stripe/checkout": "cross_site_request",
+    "/stripe/portal": "cross_site_request",
+    "/stripe/webhook": "signature_invalid",
+    "/api/users/{id:path}/credits/grants": "not_authenticated",
+    "/api/users/{id:path}/credits/spends": "not_authenticated",
+    "/api/users/{id:path}/credits/holds": "not_authenticated",
+    "/api/credits/holds/{id}/capture": "not_authenticated",
+    "/api/credits/holds/{id}/release": "not_authenticated",
+}
+
+STATUSES = {"cross_site_request": 403, "signature_invalid": 400, "not_authenticated": 401}
+
+
+@pytest.fixture
+async def shop(sqlite_databases: SqliteDatabases, tmp_path: Path) -> AsyncIterator[TestKit]:
+    """The same with a till."""
+    async with sqlite_databases.migrated(tmp_path) as url, TestKit(database_url=url, stripe=True) as running:
+        yield running
 
 
 @pytest.mark.parametrize("headers", ALLOWED, ids=str)
@@ -77,12 +99,21 @@ async def test_no_unsafe_route_is_left_out(kit: TestKit, method, path):
     assert (reply.status_code, reply.json()["code"]) == (403, "cross_site_request")
 
 
-async def test_the_list_of_unsafe_routes_above_is_whole(kit: TestKit):
+async def test_where_programs_call_a_cookie_from_another_site_opens_nothing(shop: TestKit):
+    alice = await shop.sign_in("alice@example.com")
+    for template, code in FOR_PROGRAMS.items():
+        path = template.replace("{id:path}", alice.user_id).replace("{id}", "hld_" + "0" * 32)
+        for headers in ({"sec-fetch-site": "cross-site", "origin": EVIL}, {"origin": EVIL}):
+            reply = await alice.post(path, headers=headers, json={"price": "x", "credits": 1})
+            assert (reply.status_code, reply.json()["code"]) == (STATUSES[code], code), path
+
+
+async def test_the_list_of_unsafe_routes_above_is_whole(shop: TestKit):
     listed = {(method, path.replace("/x", "/{id}")) for method, path in UNSAFE} | {
         ("POST", "/account/sessions/{id}/end")
     }
-    found = {(method, path) for method, path in routes_of(kit.app) if method not in ("GET", "OPTIONS")}
-    assert found == listed | LOOK_THEMSELVES
+    found = {(method, path) for method, path in routes_of(shop.app) if method not in ("GET", "OPTIONS")}
+    assert found == listed | LOOK_THEMSELVES | {("POST", path) for path in FOR_PROGRAMS}
 
 
 async def test_a_link_from_another_site_still_opens_pages(kit: TestKit):

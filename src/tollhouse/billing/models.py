@@ -56,7 +56,7 @@ class PriceReply(BaseModel):
     """What a product costs."""
 
     id: str = Field(examples=["pro-monthly"])
-    mode: Literal["payment", "subscription"]
+    mode: Literal["payment", "subscription"] = Field(examples=["subscription"])
     unit_amount_minor: int = Field(description="In the currency's smallest unit.", examples=[900])
     currency: str = Field(examples=["eur"])
     interval: str | None = Field(description="`day`, `week`, `month` or `year` of a subscription.", examples=["month"])
@@ -139,7 +139,7 @@ class ReturnStatusReply(BaseModel):
     """What became of a payment."""
 
     status: Literal["paid", "processing", "checking", "open", "failed", "expired"] = Field(
-        description="`checking`: Stripe does not answer just now. `open`: it was not paid yet."
+        description="`checking`: Stripe does not answer just now. `open`: it was not paid yet.", examples=["paid"]
     )
 
 

@@ -21,7 +21,13 @@ router: Final = APIRouter(route_class=PlainRoute, tags=["Payments"])
 
 PATH: Final = "/stripe/webhook"
 BODY_BYTES_MAX: Final = 1024 * 1024  # an invoice of many lines is some hundred kilobytes
-RAW_BODY: Final = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+EVENT: Final = {"id": "evt_1Pa2Rb3Sc4Td5Ue6", "object": "event", "type": "invoice.paid", "data": {"object": {}}}
+RAW_BODY: Final = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object", "examples": [EVENT]}}},
+    }
+}
 
 
 class ReceivedReply(BaseModel):

@@ -105,11 +105,12 @@ def export(user_id: str) -> None:
     """
 
     async def work(run: Runtime) -> dict[str, Any] | None:
-        from tollhouse.access import exports
+        from tollhouse.access import exports as access
+        from tollhouse.billing import exports as billing
         from tollhouse.identity import users as domain
 
         exported = await domain.export(run, user_id)
-        return exported and exported | await exports.export(run, user_id)
+        return exported and exported | await access.export(run, user_id) | await billing.export(run, user_id)
 
     exported = with_database(work)
     if exported is None:

@@ -166,6 +166,7 @@ def _announce(settings: Settings, sandbox_url: str, data: Path) -> None:
     lines = (
         f"Tollhouse is at  {settings.url}/auth/sign-in",
         f"Mails are at     {settings.url}/dev/mail",
+        f"Prices are at    {settings.url}/billing/pricing",
         f"The API is at    {settings.url}/docs",
         f"Stripe is at     {sandbox_url}  (a sandbox: no money moves)",
         f"Data is in       {data}  (--reset forgets it)",

@@ -43,7 +43,7 @@ class CaptureRequest(BaseModel):
 class ReleaseRequest(BaseModel):
     """Nothing."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
 
 
 class EntryReply(BaseModel):
