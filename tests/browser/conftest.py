@@ -33,7 +33,7 @@ async def product(neighbour: Neighbour, tmp_path_factory: pytest.TempPathFactory
         await process.answers("/health/ready")
         url = f"http://localhost:{process.port}"
         async with httpx.AsyncClient(base_url=process.url, trust_env=False) as client:
-            yield Product(url, client)
+            yield Product(url, client, data=folder / "data")
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")

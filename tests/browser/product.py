@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -37,9 +38,10 @@ class Mail:
 class Product:
     """A running `tollhouse dev`."""
 
-    def __init__(self, url: str, client: httpx.AsyncClient) -> None:
+    def __init__(self, url: str, client: httpx.AsyncClient, *, data: Path | None = None) -> None:
         self.url = url
         self.client = client
+        self.data = data
 
     async def mails_to(self, address: str) -> list[Mail]:
         """The mails to one address, oldest first."""

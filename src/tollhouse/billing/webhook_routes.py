@@ -21,7 +21,12 @@ router: Final = APIRouter(route_class=PlainRoute, tags=["Payments"])
 
 PATH: Final = "/stripe/webhook"
 BODY_BYTES_MAX: Final = 1024 * 1024  # an invoice of many lines is some hundred kilobytes
-EVENT: Final = {"id": "evt_1Pa2Rb3Sc4Td5Ue6", "object": "event", "type": "invoice.paid", "data": {"object": {}}}
+EVENT: Final = {
+    "id": "evt_1Pa2Rb3Sc4Td5Ue6",
+    "object": "event",
+    "type": "invoice.paid",
+    "data": {"object": {"id": "in_1Pa2Rb3Sc4Td5Ue6"}},
+}
 RAW_BODY: Final = {
     "requestBody": {
         "required": True,
