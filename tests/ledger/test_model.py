@@ -109,12 +109,12 @@ class Naive:
 
     def grant(self, lot: NaiveLot) -> None:
         self.rest()
-        others = [each for each in self.lots if each.place is not None]
-        if lot.place is not None and any(each.place > lot.place and each.renews for each in others):
+        others = [(each, each.place) for each in self.lots if each.place is not None]
+        if lot.place is not None and any(place > lot.place and each.renews for each, place in others):
             lot.ends = self.now
-        elif lot.renews:
-            for each in others:
-                if each.place < lot.place and each.free + each.held:  # of the others nothing is left to end
+        elif lot.place is not None and lot.renews:
+            for each, place in others:
+                if place < lot.place and each.free + each.held:  # of the others nothing is left to end
                     each.ends = self.now
         self.rest()
         self.put(lot)

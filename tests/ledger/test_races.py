@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.ledger.rig import Ledger, open_ledger
+from tests.ledger.rig import Ledger, StillClock, open_ledger
 from tollhouse.db.postgres import PostgresDatabase
 from tollhouse.errors import DatabaseUnavailable, TollhouseError
 from tollhouse.ledger import accounts, holds
@@ -21,6 +21,7 @@ from tollhouse.ledger.api import Credits
 async def other(ledger: Ledger, migrated_database_url: str) -> AsyncIterator[Ledger]:
     """A second process, so to say, with the same clock."""
     async with open_ledger(migrated_database_url) as opened:
+        assert isinstance(opened.run.clock, StillClock)
         opened.run.clock.time = ledger.run.now_us
         yield opened
 
