@@ -12,12 +12,15 @@ from playwright.async_api import Browser, Page, ViewportSize, async_playwright
 from tests.support.processes import spawn
 from tools.find_chromium import find_chromium
 
-from .people import Browsers, Watch, be_mailed
+from .people import Browsers, Watch, be_mailed, be_signed_in
 from .product import Product
+from .states_billing import bought
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-IMAGE_BYTES_MAX = 60_000
+IMAGE_BYTES_MAX = 70_000
 FRAME: ViewportSize = {"width": 400, "height": 480}
+FRAME_OF_PRICING: ViewportSize = {"width": 800, "height": 760}
+FRAME_OF_BILLING: ViewportSize = {"width": 640, "height": 880}
 FLAT = "body { background-image: none !important }"  # a gradient alone would weigh as much as everything else
 ENV = {"TOLLHOUSE_BRAND_NAME": "Harbour Notes"}
 
@@ -39,6 +42,20 @@ async def draw(product: Product, chromium: Browser) -> None:
     await keep(page, "another-browser")
 
 
+async def draw_till(product: Product, chromium: Browser) -> None:
+    """Take the pages of the till, of somebody who has a plan and credits."""
+    context = await chromium.new_context(viewport=FRAME_OF_PRICING, bypass_csp=True)
+    page = await context.new_page()
+    await be_signed_in(page, product, "carol@example.com")
+    await bought(page, product, "starter-monthly")
+    await bought(page, product, "credits-100")
+    await page.goto(f"{product.url}/billing/pricing")
+    await keep(page, "pricing")
+    await page.set_viewport_size(FRAME_OF_BILLING)
+    await page.goto(f"{product.url}/account/billing")
+    await keep(page, "billing")
+
+
 async def keep(page: Page, name: str) -> None:
     """Save what the tab shows, if it is light enough for a README."""
     image = await page.screenshot(style=FLAT)
@@ -57,7 +74,9 @@ async def main() -> None:
             await process.answers("/health/ready")
             async with httpx.AsyncClient(base_url=process.url, trust_env=False) as client, async_playwright() as driver:
                 chromium = await driver.chromium.launch(executable_path=find_chromium(), args=["--no-sandbox"])
-                await draw(Product(f"http://localhost:{process.port}", client), chromium)
+                product = Product(f"http://localhost:{process.port}", client)
+                await draw(product, chromium)
+                await draw_till(product, chromium)
                 await chromium.close()
 
 

@@ -16,6 +16,7 @@ from tollhouse.pages import Brand, Pages
 from .samples import samples
 from .server import Door, Stub, serving
 
+LEAD_AWAY = "https://pay.example.com/**"
 TOKEN = "Ab3-_" * 8 + "xyz"
 MINE = {"email_masked": "a***@example.com", "same_browser": True, "next_is_elsewhere": False, "signed_in_as": None}
 RUN_AXE = """async (only) => {
@@ -63,6 +64,7 @@ async def page(tab: Page) -> AsyncIterator[Page]:
     await tab.goto("about:blank")
     await tab.set_viewport_size({"width": 390, "height": 800})
     await tab.emulate_media(color_scheme="light", reduced_motion="no-preference")
+    await tab.route(LEAD_AWAY, lambda route: route.fulfill(status=204))  # the browser stays where it is
     with without_complaints(tab):
         yield tab
     await tab.unroute_all()

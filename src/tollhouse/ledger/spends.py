@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from sqlalchemy import BigInteger, bindparam, or_, select, update
+from sqlalchemy import BigInteger, bindparam, insert, or_, select, update
 
-from tollhouse.db import Statement, Transaction
+from tollhouse.db import Statement, Together, Transaction
 from tollhouse.ledger import accounts, entries, holds, lots
 from tollhouse.ledger.amounts import check_credits
 from tollhouse.ledger.book import Book
 from tollhouse.ledger.entries import Entry
 from tollhouse.ledger.tables import accounts as accounts_table
+from tollhouse.ledger.tables import allocations
 from tollhouse.ledger.tables import lots as lots_table
 from tollhouse.runtime import Runtime
 from tollhouse.signing.tokens import create_id
@@ -45,6 +46,10 @@ DRAW_LOT: Final = Statement(
     .returning(_lot.id),
     str,
 )
+ALLOCATE: Final = Statement(
+    insert(allocations).values(entry_id=bindparam("id"), lot_id=bindparam("lot_id"), credits=_credits), str
+)
+WRITE: Final = Together(entries.ADD, ALLOCATE)
 
 
 async def spend(
@@ -67,8 +72,7 @@ async def spend(
     entry_id = create_id("ent", now)
     after = (drawn.balance, drawn.debt)
     entry = Entry(entry_id, user_id, drawn.entries, entries.SPEND, "usage", -credits, *after, None, reference, now)
-    await tx.execute(entries.ADD, **entries.row_of(entry))
-    await tx.execute(entries.ALLOCATE, entry_id=entry_id, lot_id=lot_id, credits=credits)
+    await tx.execute_together(WRITE, **entries.row_of(entry), lot_id=lot_id, taken=credits)
     return [entry]
 
 
