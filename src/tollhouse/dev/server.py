@@ -56,7 +56,7 @@ def dev_settings(port: int, data: Path, *, webhook_secret: str | None = None) ->
         "smtp_url": None,
         "stripe_api_key": API_KEY if webhook_secret else None,
         "stripe_api_base": f"http://{HOST}:{port + 1}",
-        "stripe_webhook_secrets": webhook_secret,
+        "stripe_webhook_secrets": webhook_secret or (),
         "log_format": os.environ.get(f"{PREFIX}LOG_FORMAT", "console"),
     }
     settings = Settings.load(settings_problems, **given)
