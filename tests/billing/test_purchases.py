@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.billing.facts import NOW, Desk, invoice, open_desk, session
-from tollhouse.billing import invoices, payments, purchases
+from tests.billing.facts import NOW, Desk, invoice, open_desk, refund, session
+from tollhouse.billing import clawbacks, invoices, payments, purchases, reversals
 from tollhouse.billing.tables import payments as paid
 from tollhouse.billing.tables import purchases as table
 from tollhouse.billing.tables import stripe_objects
@@ -179,3 +179,24 @@ async def test_a_payment_that_somebody_has_lost_is_made_good(desk: Desk) -> None
     payment = await desk.db.fetch_one(payments.FIND, payment_id="pur_1")
     assert payment is not None
     assert payment.credits == 100
+
+
+async def test_what_brings_no_credits_is_paid_and_refunded_all_the_same(desk: Desk) -> None:
+    await desk.begin(credits=0)
+    await desk.do(purchases.settle, session())
+    await desk.do(reversals.note, refund(500))
+    assert await desk.told() == ["checkout.completed", "payment.succeeded", "payment.refunded"]
+    assert (await desk.row(paid))["reversed_minor"] == 500
+    assert await desk.balance() == 0
+
+
+async def test_a_subscription_s_session_told_again_changes_nothing(desk: Desk) -> None:
+    await desk.begin("pro-monthly")
+    facts = session(mode="subscription", payment_intent_id=None, subscription_id="sub_1")
+    assert (await desk.do(purchases.settle, facts)).status == "accepted"
+    assert (await desk.do(purchases.settle, facts)).status == "processed"
+    assert await desk.told() == ["checkout.completed"]
+
+
+async def test_a_clawback_of_no_payment_is_nothing(desk: Desk) -> None:
+    assert await desk.do(clawbacks.converge, "pur_none", []) == []

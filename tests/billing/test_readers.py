@@ -16,6 +16,7 @@ from tests.support.testdata import require_testdata
 from tollhouse.billing import readers
 from tollhouse.billing.errors import Unreadable
 from tollhouse.billing.facts import InvoiceLine
+from tollhouse.billing.reading import Raw
 from tollhouse.clock import SECOND
 
 Reader = Callable[[Any], Any]
@@ -349,3 +350,22 @@ def check_storable(facts: Any) -> None:
             value.encode()
         elif isinstance(value, int):
             assert abs(value) < 2**63
+
+
+@pytest.mark.parametrize(
+    ("read", "value"),
+    [
+        (Raw.amount, -1),
+        (Raw.objects, "none"),
+        (Raw.objects, [{}] * 1_001),
+        (Raw.time, -1),
+    ],
+)
+def test_a_field_beyond_what_it_can_be_is_named(read: Callable[[Raw, str], Any], value: object) -> None:
+    with pytest.raises(Unreadable, match=r"thing\.field"):
+        read(Raw.of("thing", {"field": value}), "field")
+
+
+def test_a_subscription_without_items_or_plan_cannot_be_read() -> None:
+    with pytest.raises(Unreadable, match="items"):
+        readers.read_subscription({"id": "sub_1", "items": {"data": []}, "customer": "cus_1", "status": "active"})

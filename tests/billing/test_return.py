@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tollhouse.billing import stripe_account
+from tollhouse.billing import stripe_account, sync
+from tollhouse.billing.errors import PurchaseUnknown
 from tollhouse.testing import TestKit
 from tollhouse.testing.kit import SignedInClient
 
@@ -195,3 +196,8 @@ async def test_one_network_cannot_have_us_ask_stripe_for_ever(kit: TestKit, alic
 async def intent_of(kit: TestKit) -> str:
     (session,) = await sessions_of(kit)
     return session["payment_intent"]
+
+
+async def test_a_session_that_is_not_ours_is_not_asked_after(kit: TestKit) -> None:
+    with pytest.raises(PurchaseUnknown):
+        await sync.sync_session(kit.toll.till, "cs_test_of_somebody_else")

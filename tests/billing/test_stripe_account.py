@@ -376,3 +376,10 @@ async def test_over_the_network_connections_end_with_the_account() -> None:
 async def test_a_mistake_of_ours_is_none_of_stripes(stripe: StripeAccount) -> None:
     with pytest.raises(UnicodeEncodeError):
         await stripe.post(CUSTOMERS, {}, idempotency_key="ключ")
+
+
+async def test_an_account_that_was_never_asked_is_closed_without_ado() -> None:
+    never_opened = StripeAccount(make_settings(**STRIPE))
+    await never_opened.close()
+    await never_opened.open()
+    await never_opened.close()

@@ -205,3 +205,11 @@ async def test_events_are_counted(kit: TestKit, monkeypatch: pytest.MonkeyPatch)
     for sent in (make_event(), event, event):
         await posted(kit, sent)
     assert (counter("other", "ignored"), counter("customer", "duplicate")) == (before[0] + 1, before[1] + 1)
+
+
+async def test_of_one_event_many_times_at_once_one_has_an_effect(kit: TestKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    teach(monkeypatch, count)
+    event = make_event(data={"object": {"id": "cus_1"}})
+    replies = await asyncio.gather(*(posted(kit, event) for _ in range(8)))
+    assert sorted(replies) == ["duplicate"] * 7 + ["processed"]
+    assert set((await counted(kit)).values()) == {1}
