@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+CREDITS_MAX: Final = 1_000_000_000_000  # granted at once
 Names = tuple[str, ...]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
 
@@ -88,6 +89,8 @@ class PriceSettings(Structure):
             raise ValueError(f"price {self.id}: only a subscription has trial_days")
         if self.mode == "subscription" and self.credits_lifetime_days:
             raise ValueError(f"price {self.id}: credits of a subscription live for its period, or roll over")
+        if max(self.credits, self.trial_credits) * self.quantity_max > CREDITS_MAX:
+            raise ValueError(f"price {self.id}: credits times quantity_max is more than a ledger grants at once")
         return self
 
 

@@ -7,9 +7,12 @@ from itertools import permutations
 
 import pytest
 
-from tests.billing.facts import ALICE, MONTH, NOW, Desk, invoice, line, open_desk
-from tollhouse.billing import invoices
+from tests.billing.facts import ALICE, MONTH, NOW, Desk, invoice, line, open_desk, subscription
+from tollhouse.billing import invoices, subscriptions
+from tollhouse.billing.catalogue import Catalogue
 from tollhouse.billing.tables import payments, stripe_objects
+from tollhouse.billing.tables import subscriptions as subscriptions_table
+from tollhouse.billing.till import Till
 from tollhouse.clock import DAY
 from tollhouse.ledger.tables import lots
 
@@ -69,6 +72,27 @@ async def test_an_upgrade_in_the_period_brings_what_it_costs(desk: Desk) -> None
     await desk.do(invoices.settle, invoice())
     await desk.do(invoices.settle, invoice(*lines, id="in_2", billing_reason="subscription_update"))
     assert await desk.balance() == 100 + 600 - 50
+
+
+@pytest.mark.parametrize(
+    ("paid", "total", "credits"), [(3600, 3600, 400), (1800, 3600, 200), (0, 3600, 0), (0, 0, 0), (0, -3600, 0)]
+)
+async def test_a_change_paid_from_what_an_earlier_one_gave_back_brings_nothing(
+    desk: Desk, paid: int, total: int, credits: int
+) -> None:
+    lines = [line(amount_minor=-900, is_proration=True), line(amount_minor=4500, is_proration=True, quantity=5)]
+    change = invoice(*lines, amount_paid_minor=paid, total_minor=total, billing_reason="subscription_update")
+    await desk.do(invoices.settle, change)
+    assert await desk.balance() == credits
+
+
+async def test_a_price_pushed_elsewhere_just_now_brings_its_credits(desk: Desk) -> None:
+    unlearnt = Catalogue(desk.till.run.settings, livemode=False)
+    desk.till = Till(desk.till.run, desk.till.stripe, unlearnt)
+    await desk.do(subscriptions.write, subscription())
+    await desk.do(invoices.settle, invoice())
+    assert await desk.balance() == 100
+    assert (await desk.row(subscriptions_table))["price_id"] == "pro-monthly"
 
 
 @pytest.mark.parametrize(

@@ -105,6 +105,17 @@ async def test_a_plan_changed_at_stripe_is_changed_here(kit: TestKit, alice: Sig
     assert len(await rows_of(kit, payments)) == 2
 
 
+async def test_up_and_down_in_turns_brings_no_credits_for_nothing(kit: TestKit, alice: SignedInClient) -> None:
+    path = f"/v1/subscriptions/{await subscribed(kit, alice)}"
+    async with kit.stripe.client() as client:
+        item = (await client.get(path)).json()["items"]["data"][0]["id"]
+        for quantity in (5, 1, 5, 1, 5):
+            changed = {"items[0][id]": item, "items[0][quantity]": quantity, "proration_behavior": "always_invoice"}
+            (await client.post(path, data=changed)).raise_for_status()
+            await arrived(kit)
+    assert await available(kit) == 500, "five seats were paid once"
+
+
 async def live(kit: TestKit, buyer: SignedInClient) -> None:
     """Buy credits, of which some go back, and a plan."""
     pack = await begun(buyer)

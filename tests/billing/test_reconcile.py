@@ -15,7 +15,7 @@ from tollhouse.billing.reconcile.differences import UNREADABLE
 from tollhouse.billing.reconcile.reconciling import YOUNG_US
 from tollhouse.billing.reconcile.run import Run
 from tollhouse.billing.reconcile.sessions import compare_session
-from tollhouse.billing.tables import purchases
+from tollhouse.billing.tables import payments, purchases
 from tollhouse.ledger import accounts
 from tollhouse.testing import SignedInClient, TestKit
 
@@ -346,6 +346,19 @@ async def test_a_clawback_that_did_not_happen_is_made_up_for(kit: TestKit, alice
     report = await compare(kit, repair=True)
     assert report.found["clawback_differs"] == 1
     assert report.remaining >= 1
+
+
+async def test_credits_that_expired_before_their_refund_are_no_difference(kit: TestKit, alice: SignedInClient):
+    reply = await bought(kit, alice)
+    await run_sql(kit, "UPDATE tollhouse_lots SET expires_at = 1")
+    await run_sql(kit, "UPDATE tollhouse_accounts SET expires_next_at = 1")
+    await refund(kit, reply["checkout_session_id"])
+    await arrived(kit)
+    (row,) = await rows_of(kit, payments)
+    assert (row["reversed_minor"], row["reversed_credits"]) == (500, 0)
+    assert (await compare(kit)).differences == []
+    await run_sql(kit, "UPDATE tollhouse_payments SET reversed_credits = 100")
+    assert (await compare(kit, repair=True)).repaired == {"clawback_differs": 1}
 
 
 BOOKS_CHANGED = {

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,8 @@ from tollhouse.billing import entitlements, invoices, purchases, reversals
 from tollhouse.billing.clawbacks import target_of
 from tollhouse.billing.tables import payments, stripe_objects
 from tollhouse.billing.tables import reversals as table
+from tollhouse.clock import DAY
+from tollhouse.db import Transaction
 from tollhouse.ledger import accounts
 from tollhouse.ledger.spends import spend
 
@@ -55,6 +59,37 @@ async def test_a_refund_that_is_pending_takes_nothing_and_one_that_fails_gives_b
         await desk.do(reversals.note, refund(stage=stage))
     assert await desk.balance() == 100
     assert (await desk.told())[3:] == ["payment.refunded", "payment.refunded", "credits.granted"]
+
+
+async def test_what_expired_unspent_is_not_counted_as_taken_back(desk: Desk) -> None:
+    await desk.begin("kept-once")
+    await desk.do(purchases.settle, session(amount_total_minor=1000, currency="eur"))
+    desk.clock.at += 11 * DAY
+    await desk.do(reversals.note, refund(1000, currency="eur"))
+    row = await desk.row(payments)
+    assert (row["reversed_minor"], row["reversed_credits"]) == (1000, 0)
+
+
+async def test_a_refund_waits_for_a_payment_that_is_being_written(desk: Desk) -> None:
+    await desk.begin()
+    written, may_commit = asyncio.Event(), asyncio.Event()
+
+    async def pay(tx: Transaction, till: Any) -> None:
+        await purchases.settle(tx, till, session())
+        written.set()
+        if desk.db.dialect == "postgresql":  # SQLite runs one transaction after another by itself
+            await may_commit.wait()
+
+    async def give_back() -> None:
+        await written.wait()
+        for is_current in (False, True):  # told by an event, and read again at once
+            await desk.do(reversals.note, refund(), is_current=is_current)
+
+    paying, refunding = asyncio.create_task(desk.do(pay)), asyncio.create_task(give_back())
+    await asyncio.wait({refunding}, timeout=0.3)
+    may_commit.set()
+    await asyncio.gather(paying, refunding)
+    assert await desk.balance() == 0
 
 
 async def test_what_is_spent_is_owed(desk: Desk) -> None:
@@ -104,7 +139,7 @@ async def test_the_refund_of_an_invoice_is_joined_by_its_payment_intent(desk: De
 
 async def test_an_invoice_of_nobody_is_not_asked_for(desk: Desk) -> None:
     assert (await desk.do(reversals.attach, "pi_1", "in_1")).status == "accepted"
-    assert await desk.rows(stripe_objects) == []
+    assert [row["wanted"] for row in await desk.rows(stripe_objects)] == [0]
 
 
 async def test_a_refund_without_a_payment_intent_is_kept(desk: Desk) -> None:

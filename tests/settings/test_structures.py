@@ -10,6 +10,7 @@ import pytest
 
 from tollhouse.errors import SettingsError
 from tollhouse.settings import Settings
+from tollhouse.settings_structures import PriceSettings
 
 ISSUER = {"name": "partner", "issuer": "https://login.partner.example", "audiences": ["https://api.example.com"]}
 SECRET = "h7Kq2xVb9Lm4Rt6Zp1Ws8Yd3Nf5Gj0Ac"
@@ -78,3 +79,10 @@ def test_a_file_that_is_no_json_is_named(load: Load, tmp_path: Path) -> None:
     (tmp_path / "issuers").write_text("nonsense")
     with pytest.raises(SettingsError, match="TOLLHOUSE_ISSUERS_FILE names a file that is not JSON"):
         load(ISSUERS_FILE=str(tmp_path / "issuers"))
+
+
+def test_a_price_that_would_bring_more_than_the_ledger_grants_at_once_is_refused():
+    much = {"id": "much", "unit_amount_minor": 1, "currency": "eur", "credits": 1_000_000_000}
+    assert PriceSettings(**much, quantity_max=1_000).credits
+    with pytest.raises(ValueError, match="more than a ledger grants at once"):
+        PriceSettings(**much, quantity_max=1_001)

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, bindparam, cast, func, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 
-from tollhouse.billing.tables import payments
+from tollhouse.billing import refresh
+from tollhouse.billing.tables import payments, stripe_objects
 from tollhouse.billing.tables import reversals as table
 from tollhouse.billing.till import Till
 from tollhouse.db import Statement, Transaction
-from tollhouse.ledger.entries import Entry, told
+from tollhouse.ledger.entries import CLAWED, Entry, told
 from tollhouse.ledger.grants import reverse
 from tollhouse.runtime import Happened
 
@@ -51,6 +53,19 @@ class Paid:
     reversed_minor: int
 
 
+# Writes nothing new into a row that is there, and locks it until the transaction ends.
+MEET: Final = Statement(
+    upsert(stripe_objects)
+    .values(
+        id=bindparam("intent"),
+        kind=refresh.PAYMENT_INTENT,
+        livemode=bindparam("mode"),
+        wanted=0,
+        wanted_at=bindparam("now"),
+    )
+    .on_conflict_do_update(index_elements=["id"], set_={"wanted": stripe_objects.c.wanted}),
+    str,
+)
 COLUMNS: Final = tuple(table.c[name] for name in Reversal.__dataclass_fields__)
 CLAIM: Final = Statement(
     update(table)
@@ -85,6 +100,15 @@ SAVE: Final = Statement(
 )
 
 
+async def meet(tx: Transaction, till: Till, payment_intent_id: str | None) -> None:
+    """Wait for whoever writes of the same payment intent: a payment and its refund, written at once, see each other.
+
+    Call it before the rows of either are looked for, and before they are locked.
+    """
+    if payment_intent_id is not None:
+        await tx.execute(MEET, intent=payment_intent_id, mode=till.livemode, now=till.run.now_us)
+
+
 async def claim(tx: Transaction, till: Till, payment_id: str, payment_intent_id: str | None) -> list[Reversal]:
     """Take the refunds and disputes that have waited for this payment, and return them by id."""
     if payment_intent_id is None:
@@ -105,12 +129,14 @@ async def converge(tx: Transaction, till: Till, payment_id: str, news: Sequence[
     target = target_of(paid.credits, paid.amount_minor, gone_minor)
     reference = news[-1].id if news else payment_id
     entries: list[Entry] = []
+    taken = 0  # less than the target where credits had expired unspent
     if paid.credits:
         entries = await reverse(tx, till.run, paid.user_id, source_id=payment_id, target=target, reference=reference)
-    await tx.execute(SAVE, payment_id=payment_id, new_minor=minor, new_credits=target)
+        taken = await tx.fetch_one(CLAWED, source_id=payment_id, user_id=paid.user_id) or 0
+    await tx.execute(SAVE, payment_id=payment_id, new_minor=minor, new_credits=taken)
     is_changed = minor != paid.reversed_minor
     happened: list[Happened] = [
-        (_type_of(each), _facts_of(paid, each, minor, target)) for each in news if _is_told(each, is_changed=is_changed)
+        (_type_of(each), _facts_of(paid, each, minor, taken)) for each in news if _is_told(each, is_changed=is_changed)
     ]
     return [*happened, *told(till.run, *entries)]
 
@@ -129,7 +155,7 @@ def _type_of(reversal: Reversal) -> str:
     return "payment.disputed" if reversal.kind == "dispute" else "payment.refunded"
 
 
-def _facts_of(paid: Paid, reversal: Reversal, minor: int, target: int) -> dict[str, Any]:
+def _facts_of(paid: Paid, reversal: Reversal, minor: int, taken: int) -> dict[str, Any]:
     return {
         "user_id": paid.user_id,
         "payment_id": paid.id,
@@ -140,6 +166,6 @@ def _facts_of(paid: Paid, reversal: Reversal, minor: int, target: int) -> dict[s
         "amount_minor": reversal.amount_minor,
         "currency": reversal.currency,
         "reversed_minor": minor,
-        "reversed_credits": target,
+        "reversed_credits": taken,
         "is_fully_reversed": minor >= paid.amount_minor,
     }

@@ -76,6 +76,7 @@ class InvoiceFacts:
     paid_at: int | None
     hosted_url: str | None
     number: str | None
+    total_minor: int | None = None  # less discounts, before what the customer's balance pays
 
 
 @dataclass(frozen=True, slots=True)

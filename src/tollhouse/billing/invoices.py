@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import floor
 from typing import Any, Final
@@ -11,6 +11,7 @@ from sqlalchemy import bindparam, select
 
 from tollhouse.billing import customers, payments, purchases, refresh
 from tollhouse.billing.catalogue import Price
+from tollhouse.billing.catalogue_rows import find_price
 from tollhouse.billing.facts import InvoiceFacts, InvoiceLine
 from tollhouse.billing.outcomes import ACCEPTED, NOT_OURS, PROCESSED, Outcome, Settled, tell
 from tollhouse.billing.payments import Grant
@@ -23,6 +24,8 @@ from tollhouse.ledger.grants import Source
 PAID: Final = "paid"
 CREATE: Final = "subscription_create"
 UPDATE: Final = "subscription_update"
+
+Prices = Mapping[str | None, Price | None]  # ours, by the id at Stripe
 
 SUBSCRIBER: Final = Statement(
     select(subscriptions.c.user_id).where(
@@ -47,8 +50,10 @@ async def take(tx: Transaction, till: Till, facts: InvoiceFacts) -> Settled:
     if facts.has_more_lines:
         await refresh.want(tx, till, refresh.INVOICE, facts.id)
         return Settled(Outcome(ACCEPTED, user_id=user_id))
-    grants = list(grants_of(till, facts))
-    happened = await payments.record(tx, till, _payment(till, facts, user_id, grants), grants)
+    # Asked once more of the database: a price may have been pushed elsewhere just now, and this is written once only.
+    prices = {line.stripe_price_id: await find_price(tx, till, line.stripe_price_id) for line in facts.lines}
+    grants = list(grants_of(prices, facts))
+    happened = await payments.record(tx, till, _payment(till, facts, user_id, grants, prices), grants)
     return Settled(Outcome(PROCESSED, user_id=user_id), happened)
 
 
@@ -77,17 +82,31 @@ def failed(facts: InvoiceFacts, user_id: str) -> tuple[str, dict[str, Any]]:
     }
 
 
-def grants_of(till: Till, facts: InvoiceFacts) -> Iterator[Grant]:
+def grants_of(prices: Prices, facts: InvoiceFacts) -> Iterator[Grant]:
     """Return the credits of an invoice: a lot for each line that is a period, and one for a change."""
+    share = _paid_share(facts)
     for line in sorted(facts.lines, key=lambda line: line.period_start):
-        price = till.catalogue.of_stripe(line.stripe_price_id)
+        price = prices[line.stripe_price_id]
         if price is not None and not line.is_proration:
-            credits = _credits_of_period(price, line, is_first=facts.billing_reason == CREATE)
+            credits = floor(share * _credits_of_period(price, line, is_first=facts.billing_reason == CREATE))
             if credits > 0:
                 yield _grant(price, facts, line, credits, renews=not price.product.rollover)
-    change = _change(till, facts)
+    change = _change(prices, facts, share)
     if change is not None:
         yield change
+
+
+def _paid_share(facts: InvoiceFacts) -> Fraction:
+    """Return which share of a change brings credits: what is paid with money, not with what a change gave back.
+
+    Going down puts money on the customer's balance and takes no credits; going up again from that balance must bring
+    none, or the two in turns would bring credits for nothing.
+    """
+    if facts.billing_reason != UPDATE or facts.total_minor is None:
+        return Fraction(1)
+    if facts.total_minor > 0:
+        return min(Fraction(1), Fraction(facts.amount_paid_minor, facts.total_minor))
+    return Fraction(0) if any(line.amount_minor < 0 for line in facts.lines) else Fraction(1)
 
 
 def _credits_of_period(price: Price, line: InvoiceLine, *, is_first: bool) -> int:
@@ -101,19 +120,19 @@ def _credits_of_period(price: Price, line: InvoiceLine, *, is_first: bool) -> in
     return price.terms.trial_credits * line.quantity if is_first else 0
 
 
-def _change(till: Till, facts: InvoiceFacts) -> Grant | None:
+def _change(prices: Prices, facts: InvoiceFacts, share: Fraction) -> Grant | None:
     """Return what a change of plan brings that was invoiced at once: credits follow the money, up only."""
     if facts.billing_reason != UPDATE:
         return None
     total, newest = Fraction(0), None
     for line in facts.lines:
-        price = till.catalogue.of_stripe(line.stripe_price_id)
+        price = prices[line.stripe_price_id]
         if price is None or not line.is_proration or not price.terms.unit_amount_minor:
             continue
         total += Fraction(price.terms.credits * line.amount_minor, price.terms.unit_amount_minor)
         if line.amount_minor > 0:
             newest = price, line
-    credits = floor(total)
+    credits = floor(share * total)
     if newest is None or credits <= 0:
         return None
     return _grant(newest[0], facts, newest[1], credits, renews=False)
@@ -126,8 +145,8 @@ def _grant(price: Price, facts: InvoiceFacts, line: InvoiceLine, credits: int, *
     return Grant(credits, source, expires_at)
 
 
-def _payment(till: Till, facts: InvoiceFacts, user_id: str, grants: list[Grant]) -> payments.Payment:
-    price = _main_price(till, facts)
+def _payment(till: Till, facts: InvoiceFacts, user_id: str, grants: list[Grant], prices: Prices) -> payments.Payment:
+    price = _main_price(prices, facts)
     return payments.Payment(
         id=facts.id,
         user_id=user_id,
@@ -147,8 +166,8 @@ def _payment(till: Till, facts: InvoiceFacts, user_id: str, grants: list[Grant])
     )
 
 
-def _main_price(till: Till, facts: InvoiceFacts) -> Price | None:
+def _main_price(prices: Prices, facts: InvoiceFacts) -> Price | None:
     """Return what an invoice is mostly for: the line with the greatest amount."""
-    known = [(line, till.catalogue.of_stripe(line.stripe_price_id)) for line in facts.lines]
+    known = [(line, prices[line.stripe_price_id]) for line in facts.lines]
     found = [(line.amount_minor, price) for line, price in known if price is not None]
     return max(found, key=lambda each: each[0])[1] if found else None

@@ -92,6 +92,7 @@ async def record(tx: Transaction, till: Till, payment: Payment, grants: Sequence
 
     Refunds and disputes that came before it count at once.
     """
+    await clawbacks.meet(tx, till, payment.payment_intent_id)
     if not await tx.execute(ADD, **{name: getattr(payment, name) for name in Payment.__dataclass_fields__}):
         return await join(tx, till, payment.id, payment.payment_intent_id)
     # Claimed before the ledger is locked; an amount that is gone already is taken back after the grant.

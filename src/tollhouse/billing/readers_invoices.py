@@ -31,6 +31,7 @@ def read_invoice(raw: Mapping[str, Any]) -> InvoiceFacts:
         paid_at=transitions.time_or_none("paid_at") if transitions is not None else None,
         hosted_url=invoice.text_or_none("hosted_invoice_url"),
         number=invoice.id_or_none("number"),
+        total_minor=invoice.number_or_none("total"),
     )
 
 

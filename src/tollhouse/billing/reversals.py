@@ -90,6 +90,7 @@ async def note(tx: Transaction, till: Till, facts: ReversalFacts, *, is_current:
     Of a payment that is not known it is kept, and counts as soon as that is; Stripe is asked which it is. Facts that
     are not current (an event's, which may be late) never correct an amount: it is read again instead.
     """
+    await clawbacks.meet(tx, till, facts.payment_intent_id)
     news = await _write(tx, till, facts)
     reversal = news or await tx.fetch_one(FIND, reversal_id=facts.id, livemode=till.livemode)
     assert reversal is not None, "written by somebody, or just now"
@@ -117,6 +118,7 @@ async def note(tx: Transaction, till: Till, facts: ReversalFacts, *, is_current:
 
 async def attach(tx: Transaction, till: Till, payment_intent_id: str, invoice_id: str) -> Outcome:
     """Note that a payment intent has paid an invoice, whose refunds and disputes then count."""
+    await clawbacks.meet(tx, till, payment_intent_id)
     payment = await tx.fetch_one(payments.FIND, payment_id=invoice_id)
     if payment is None or payment.livemode != till.livemode:
         if await tx.fetch_one(WAITING, payment_intent_id=payment_intent_id, livemode=till.livemode):

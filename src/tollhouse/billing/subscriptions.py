@@ -10,6 +10,8 @@ from sqlalchemy import BigInteger, bindparam, cast, func, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tollhouse.billing import customers, invoices, purchases
+from tollhouse.billing.catalogue import Price
+from tollhouse.billing.catalogue_rows import find_price
 from tollhouse.billing.facts import SubscriptionFacts
 from tollhouse.billing.outcomes import NOT_OURS, PROCESSED, Outcome, Settled, tell
 from tollhouse.billing.tables import subscriptions as table
@@ -112,10 +114,11 @@ async def write(tx: Transaction, till: Till, facts: SubscriptionFacts) -> Outcom
     known = await tx.fetch_one(LOCK, subscription_id=facts.id)
     if known is not None and known.livemode != till.livemode:
         return NOT_OURS
-    user_id = known.user_id if known is not None else await _find_user(tx, till, facts)
+    price = await find_price(tx, till, facts.stripe_price_id)
+    user_id = known.user_id if known is not None else await _find_user(tx, till, facts, price)
     if user_id is None:
         return NOT_OURS
-    row = _row(till, facts, user_id)
+    row = _row(till, facts, user_id, price)
     if known is None and not await tx.execute(ADD, **asdict(row)):
         known = await tx.fetch_one(LOCK, subscription_id=facts.id)  # somebody was faster
     if known is not None:
@@ -127,12 +130,12 @@ async def write(tx: Transaction, till: Till, facts: SubscriptionFacts) -> Outcom
     return await tell(tx, till, Settled(Outcome(PROCESSED, user_id=user_id), happened))
 
 
-async def _find_user(tx: Transaction, till: Till, facts: SubscriptionFacts) -> str | None:
+async def _find_user(tx: Transaction, till: Till, facts: SubscriptionFacts, price: Price | None) -> str | None:
     """Return whose a new subscription is, or None: sold by somebody else, maybe to a customer of ours."""
     purchase = await purchases.find_own(tx, till, facts.purchase_id)
     if purchase is not None:
         return purchase.user_id
-    if till.catalogue.of_stripe(facts.stripe_price_id) is None and facts.purchase_id is None:
+    if price is None and facts.purchase_id is None:
         return None
     of_customer = await tx.fetch_one(customers.FIND_USER, customer_id=facts.customer_id, livemode=till.livemode)
     if of_customer is not None or facts.user_id is None:
@@ -140,8 +143,8 @@ async def _find_user(tx: Transaction, till: Till, facts: SubscriptionFacts) -> s
     return await tx.fetch_one(USER_EXISTS, user_id=facts.user_id)
 
 
-def _row(till: Till, facts: SubscriptionFacts, user_id: str) -> Subscription:
-    price, now = till.catalogue.of_stripe(facts.stripe_price_id), till.run.now_us
+def _row(till: Till, facts: SubscriptionFacts, user_id: str, price: Price | None) -> Subscription:
+    now = till.run.now_us
     return Subscription(
         id=facts.id,
         user_id=user_id,

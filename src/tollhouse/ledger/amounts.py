@@ -6,8 +6,10 @@ from typing import Final
 
 from tollhouse.errors import BodyInvalid
 from tollhouse.ledger.errors import CreditsInvalid
+from tollhouse.settings_structures import CREDITS_MAX
 
-CREDITS_MAX: Final = 1_000_000_000_000
+__all__ = ["CREDITS_MAX", "check_credits", "check_reference", "check_seconds"]
+
 REFERENCE_LENGTH_MAX: Final = 200
 
 

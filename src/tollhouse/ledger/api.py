@@ -137,4 +137,7 @@ def _microseconds_of(time: datetime) -> int:
     """Return a time as microseconds UTC; raise `CreditsInvalid` for one that does not say where it is that time."""
     if time.utcoffset() is None:
         raise CreditsInvalid("`expires_at` says no time zone.", field="expires_at")
-    return (time - EPOCH) // timedelta(seconds=1) * SECOND
+    try:
+        return (time.astimezone(UTC) - EPOCH) // timedelta(seconds=1) * SECOND
+    except OverflowError:  # year 10000 at Greenwich, which no reply could write down
+        raise CreditsInvalid("`expires_at` is out of range.", field="expires_at") from None

@@ -166,7 +166,10 @@ async def _look_at_clawback(run: Run, payment_id: str) -> Difference | None:
             f"but the ledger says {payment.taken}."
         )
         return differ(detail, is_repairable=payment.payment_intent_id is not None)
-    if (payment.reversed_minor, payment.reversed_credits) != (payment.target_minor, payment.target_credits):
-        detail = f"The payment counts {payment.reversed_minor} as gone back, but it is {payment.target_minor}."
+    if (payment.reversed_minor, payment.reversed_credits) != (payment.target_minor, payment.taken):
+        detail = (
+            f"The payment counts {payment.reversed_minor} and {payment.reversed_credits} credits as gone back, "
+            f"but it is {payment.target_minor} and {payment.taken}."
+        )
         return differ(detail, is_repairable=payment.payment_intent_id is not None)
     return None
