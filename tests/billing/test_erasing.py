@@ -9,7 +9,7 @@ import pytest
 
 from tests.billing.shop import arrived, begun, bought, break_stripe, hold_webhooks_back, mend_stripe, pay, sessions_of
 from tests.identity.rows import rows_of, run_sql
-from tollhouse.billing import erasing
+from tollhouse.billing import customers, erasing
 from tollhouse.billing.errors import StripeUnavailable
 from tollhouse.billing.tables import subscriptions
 from tollhouse.events.tables import events
@@ -114,3 +114,12 @@ async def test_a_page_that_was_paid_at_the_last_moment_leaves_no_subscription(ki
     await pay(kit, reply["checkout_session_id"])
     await arrived(kit)
     assert await at_stripe(kit) == ["canceled"]
+
+
+async def test_a_customer_that_is_gone_at_stripe_has_nothing_to_end(kit: TestKit, alice: SignedInClient) -> None:
+    async with kit.stripe.client() as client:
+        gone = (await client.post("/v1/customers")).json()["id"]
+        await kit.toll.run.db.write(customers.BEGIN, user_id=alice.user_id, livemode=0, created_at=kit.toll.run.now_us)
+        await kit.toll.run.db.write(customers.STORE, owner=alice.user_id, mode=0, made_for=0, made=gone)
+        (await client.delete(f"/v1/customers/{gone}")).raise_for_status()
+    await erasing.end_all(kit.toll.till, alice.user_id)

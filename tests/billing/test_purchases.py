@@ -200,3 +200,11 @@ async def test_a_subscription_s_session_told_again_changes_nothing(desk: Desk) -
 
 async def test_a_clawback_of_no_payment_is_nothing(desk: Desk) -> None:
     assert await desk.do(clawbacks.converge, "pur_none", []) == []
+
+
+async def test_a_subscription_whose_session_names_none_yet_is_paid_and_waits_for_its_events(desk: Desk) -> None:
+    await desk.begin("pro-monthly")
+    facts = session(mode="subscription", payment_intent_id=None, subscription_id=None)
+    assert (await desk.do(purchases.settle, facts)).status == "accepted"
+    assert (await desk.row(table))["status"] == "paid"
+    assert await desk.rows(stripe_objects) == []

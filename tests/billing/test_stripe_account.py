@@ -381,5 +381,6 @@ async def test_a_mistake_of_ours_is_none_of_stripes(stripe: StripeAccount) -> No
 async def test_an_account_that_was_never_asked_is_closed_without_ado() -> None:
     never_opened = StripeAccount(make_settings(**STRIPE))
     await never_opened.close()
-    await never_opened.open()
+    for _ in range(2):
+        await never_opened.open()
     await never_opened.close()

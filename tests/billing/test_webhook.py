@@ -213,3 +213,11 @@ async def test_of_one_event_many_times_at_once_one_has_an_effect(kit: TestKit, m
     replies = await asyncio.gather(*(posted(kit, event) for _ in range(8)))
     assert sorted(replies) == ["duplicate"] * 7 + ["processed"]
     assert set((await counted(kit)).values()) == {1}
+
+
+async def test_an_event_that_is_parked_twice_at_once_waits_once(kit: TestKit, monkeypatch: pytest.MonkeyPatch) -> None:
+    teach(monkeypatch, count_and_raise)
+    event = make_event(data={"object": {"id": "cus_1"}})
+    replies = await asyncio.gather(*(posted(kit, event) for _ in range(4)))
+    assert set(replies) <= {"parked", "duplicate"}
+    assert len(await deliveries_of(kit, inbox.PARKED_SUBSCRIBER)) == 1
