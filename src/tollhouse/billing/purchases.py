@@ -53,9 +53,6 @@ FIND: Final = Statement(select(*COLUMNS).where(table.c.id == bindparam("purchase
 FIND_BY_SESSION: Final = Statement(
     select(*COLUMNS).where(table.c.checkout_session_id == bindparam("checkout_session_id")), Purchase
 )
-FIND_BY_PAYMENT_INTENT: Final = Statement(
-    select(*COLUMNS).where(table.c.payment_intent_id == bindparam("payment_intent_id")), Purchase
-)
 LIST: Final = Statement(
     select(*COLUMNS)
     .where(table.c.user_id == bindparam("user_id"), table.c.livemode == bindparam("livemode"))
