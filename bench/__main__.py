@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from statistics import median
 
+from bench.deliveries import measure_deliveries
 from bench.report import Row, as_json, as_table
 from bench.sandbox import measure_sandbox
 from bench.servers import bare_route
@@ -21,7 +22,20 @@ from bench.tokens import measure_tokens
 from bench.verifying import measure_verifying
 from tollhouse.settings_checks import filesystem_of
 
-NAMES = ("start", "commits", "link", "mail", "redeem", "sandbox", "session", "steady", "till", "tokens", "verify")
+NAMES = (
+    "start",
+    "commits",
+    "deliveries",
+    "link",
+    "mail",
+    "redeem",
+    "sandbox",
+    "session",
+    "steady",
+    "till",
+    "tokens",
+    "verify",
+)
 DATABASES = ("sqlite", "postgres")
 SECONDS_MAX = 15  # beyond, links would wait so long for a silent mail server that new ones are refused
 
@@ -58,6 +72,8 @@ def run(given: argparse.Namespace, folder: Path, machine: dict[str, object]) -> 
         bench.measure_bare()
         for database in given.database or DATABASES:
             yield from measure(bench, database, names)
+            if "deliveries" in names:
+                yield from measure_deliveries(bench, database)
             if "tokens" in names:
                 yield from measure_tokens(bench, database)
             if "till" in names:

@@ -7,7 +7,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
-import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.exception_handlers import http_exception_handler
 from starlette.exceptions import HTTPException
@@ -40,6 +39,7 @@ from tollhouse.boot_checks import settings_problems
 from tollhouse.clock import Clock
 from tollhouse.db.schema import require_current
 from tollhouse.edges import PREFIXES, edge_rules
+from tollhouse.endpoints import routes as event_routes
 from tollhouse.errors import TollhouseError
 from tollhouse.events import Handlers, Outbox
 from tollhouse.identity import routes as sign_in_routes
@@ -61,8 +61,6 @@ from tollhouse.runtime import Runtime
 from tollhouse.settings import Settings
 from tollhouse.signing import keyring
 from tollhouse.telemetry import error_reports, logs
-
-log = structlog.get_logger()
 
 NOT_RUNNING: Final = "Tollhouse is not running: serve the application with its lifespan"
 NO_TILL: Final = "There is no till: set TOLLHOUSE_STRIPE_API_KEY and TOLLHOUSE_STRIPE_WEBHOOK_SECRETS"
@@ -191,15 +189,15 @@ class Tollhouse:
         return reply
 
     def _routers(self) -> list[APIRouter]:
-        gate = [sign_in_routes.router, session_routes.router, token_routes.own_router, oidc_router]
+        gate = (sign_in_routes.router, session_routes.router, token_routes.own_router, oidc_router)
         pages = [page_routes.router] if self.settings.has_gate else []  # for people who have signed in here
         selling = [checkout_routes.router, billing_routes.router, return_routes.router, *pages]
         return [
             *(gate if self.settings.has_gate else ()),
-            *(credits_routes.router, credits_api_routes.router),
+            *(credits_routes.router, credits_api_routes.router, event_routes.router),
             # Last of all `api_routes`: a user's id, another issuer's, may hold slashes, and is the rest of the path.
             *([*selling, webhook_routes.router, api_routes.router] if self.settings.has_till else ()),
-            *(token_routes.router, static_router, operations.router),
+            *(token_routes.router, event_routes.schema_router, static_router, operations.router),
         ]
 
     @asynccontextmanager
@@ -230,7 +228,7 @@ class Tollhouse:
             await require_current(db)
             self.clock.set(await db.now_us())
             keys = await keyring.load(db, self.settings.secret, now_us=self.clock.now_us())
-            outbox = Outbox(db, self.clock)
+            outbox = Outbox(db, self.clock, keys.seal_address)
             self._runtime = Runtime(self.settings, self.clock, db, keys, outbox, flood)
             await outbox.learn()
             yield self._runtime

@@ -17,8 +17,11 @@ from tollhouse.billing.freshness import Freshness
 from tollhouse.billing.opening import keep_till
 from tollhouse.billing.reconcile import nightly
 from tollhouse.billing.till import Till
+from tollhouse.endpoints import closing, declared, notices
+from tollhouse.endpoints.lanes import EndpointLanes
 from tollhouse.events import Handlers, Worker
-from tollhouse.events.outbox import MAIL
+from tollhouse.events.lanes import Pace
+from tollhouse.events.outbox import MAIL, NOTICE
 from tollhouse.events.schedule import Schedule
 from tollhouse.identity import sign_in_mail, sweep
 from tollhouse.ledger import expiry
@@ -52,16 +55,22 @@ async def start(stack: AsyncExitStack, parts: Parts) -> None:
     run = parts.run
     worker = Worker(run.db, run.clock, run.outbox)
     if run.settings.has_gate:
-        worker.add_lane(MAIL, sign_in_mail.runner(run, parts.transport), concurrency=MAIL_CONCURRENCY)
+        worker.add_lane(MAIL, sign_in_mail.runner(run, parts.transport), pace=Pace(MAIL_CONCURRENCY))
+        worker.add_lane(NOTICE, notices.runner(run, parts.transport), pace=Pace(1))
     parts.handlers.attach(run.db, run.outbox, worker)
     schedule = Schedule(run.db, run.clock)
     schedule.add("sweep", every_seconds=sweep.EVERY_SECONDS, run=lambda: sweep.sweep(run))
     schedule.add("tokens", every_seconds=ACCESS_KEPT_SECONDS, run=parts.access.keep)
     schedule.add("credits", every_seconds=expiry.EVERY_SECONDS, run=lambda: expiry.expire_due(run))
-    works: list[Work] = [schedule.serve, partial(_keep_time, run), parts.access.keep_keys]
+    schedule.add("endpoints", every_seconds=closing.EVERY_SECONDS, run=lambda: closing.close_failing(run))
+    endpoints = EndpointLanes(run, worker)
+    works: list[Work] = [schedule.serve, partial(_keep_time, run), parts.access.keep_keys, endpoints.keep]
     if parts.till is not None and parts.freshness is not None:
         works += _attach_till(parts.till, parts.freshness, worker, schedule)
+    await declared.declare(run)
+    await endpoints.learn()
     await run.outbox.refresh()
+    stack.push_async_callback(endpoints.close)
     await worker.start()
     stack.push_async_callback(worker.stop)
     for work in works:

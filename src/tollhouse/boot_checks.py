@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from tollhouse.access.access_tokens import claims_problems
 from tollhouse.access.clients import client_problems
 from tollhouse.access.issuers import issuer_problems
+from tollhouse.endpoints.declared import endpoint_problems
 from tollhouse.errors import SettingsError
 from tollhouse.mail.address import Sender
 from tollhouse.mail.errors import MailInvalid
@@ -19,6 +20,7 @@ def settings_problems(settings: Settings) -> Iterator[str]:
     yield from claims_problems(settings)
     yield from issuer_problems(settings)
     yield from client_problems(settings)
+    yield from endpoint_problems(settings)
     if settings.smtp_url is not None:
         try:
             SmtpSettings.parse(settings.smtp_url)

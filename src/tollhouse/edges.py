@@ -9,6 +9,7 @@ from fastapi import APIRouter
 
 from tollhouse.billing.webhook_routes import BODY_BYTES_MAX
 from tollhouse.billing.webhook_routes import PATH as WEBHOOK_PATH
+from tollhouse.endpoints.routes import SCHEMA_PATH
 from tollhouse.identity.web import Web
 from tollhouse.pages.edge import EdgeRules
 from tollhouse.pages.routing import fixed_routes
@@ -19,7 +20,8 @@ WELL_KNOWN: Final = tuple(
 GATE: Final = ("/auth/", "/account", "/oauth/", "/health/", "/metrics", "/dev/", *WELL_KNOWN)
 TILL: Final = ("/billing/", "/stripe/")
 LEDGER: Final = ("/credits", "/api/users/", "/api/credits/")
-PREFIXES: Final = (*GATE, *TILL, *LEDGER)
+EVENTS: Final = (SCHEMA_PATH, "/api/events/")
+PREFIXES: Final = (*GATE, *TILL, *LEDGER, *EVENTS)
 # What any site may post: it relies on no cookie, or looks itself at who asks before it uses one (consent, sign-out,
 # and whatever takes a bearer token or else a session cookie).
 WITHOUT_COOKIES: Final = (
@@ -27,7 +29,9 @@ WITHOUT_COOKIES: Final = (
     *(WEBHOOK_PATH, "/stripe/checkout", "/stripe/portal", "/api/"),
 )
 # An app in a browser has its own origin, and calls these by what it holds: a code, a token, or nothing.
-OPEN_PATHS: Final = frozenset({*WELL_KNOWN, "/oauth/token", "/oauth/revoke", "/oauth/userinfo", "/billing/products"})
+OPEN_PATHS: Final = frozenset(
+    {*WELL_KNOWN, "/oauth/token", "/oauth/revoke", "/oauth/userinfo", "/billing/products", SCHEMA_PATH}
+)
 
 
 def edge_rules(web: Web, routers: Sequence[APIRouter]) -> EdgeRules:

@@ -21,7 +21,7 @@ from pydantic_settings.exceptions import SettingsError as NotJson
 from tollhouse.errors import SettingsError
 from tollhouse.settings_checks import problems_of
 from tollhouse.settings_sources import SecretFileSource, split_list
-from tollhouse.settings_structures import ClientSettings, IssuerSettings, ProductSettings
+from tollhouse.settings_structures import ClientSettings, EndpointSettings, IssuerSettings, ProductSettings
 
 PREFIX = "TOLLHOUSE_"
 
@@ -92,6 +92,9 @@ class Settings(BaseSettings):
     issuers: tuple[IssuerSettings, ...] = Field((), description="`[[issuers]]`: whose tokens are accepted beside ours.")
     clients: tuple[ClientSettings, ...] = Field((), description="`[[clients]]`: apps that sign in through us.")
     products: tuple[ProductSettings, ...] = Field((), description="`[[products]]`: what is sold, and for how much.")
+    endpoints: tuple[EndpointSettings, ...] = Field(
+        (), description="`[[endpoints]]`: where your app is told of events."
+    )
     checkout_promotion_codes: bool = Field(default=False, description="Whether Checkout takes promotion codes.")
     checkout_automatic_tax: bool = Field(default=False, description="Whether Stripe works out taxes.")
     limit_mails_per_address_and_network_per_hour: Count = Field(5, description="Mails to one address from one network.")

@@ -1,14 +1,19 @@
-"""The settings that are tables: `[[issuers]]`, `[[clients]]` and `[[products]]` of tollhouse.toml."""
+"""The settings that are tables: `[[issuers]]`, `[[clients]]`, `[[products]]` and `[[endpoints]]` of tollhouse.toml."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 CREDITS_MAX: Final = 1_000_000_000_000  # granted at once
 Names = tuple[str, ...]
 Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$")]
+
+
+def as_tuple(value: Any) -> Any:
+    """Return a tuple of the one, where one is written in place of a list of one."""
+    return (value,) if isinstance(value, str) else value
 
 
 class Structure(BaseModel):
@@ -104,3 +109,21 @@ class ProductSettings(Structure):
     rollover: bool = Field(default=False, description="Credits left over at a renewal stay, in place of expiring.")
     grace_days: int = Field(7, ge=0, le=60, description="How long a subscription whose renewal failed still entitles.")
     prices: tuple[PriceSettings, ...] = Field(min_length=1, description="What it costs, in one or more ways.")
+
+
+class EndpointSettings(Structure):
+    """One `[[endpoints]]`: where your app is told what happens."""
+
+    name: Slug = Field(description="What commands, logs and metrics call it.")
+    url: str = Field(description="Where events are posted: https, or http on this machine.")
+    secret: Annotated[Names, BeforeValidator(as_tuple)] = Field(
+        min_length=1,
+        max_length=4,
+        description="`whsec_…`, which signs; of a list all sign, the first is the newest.",
+    )
+    event_types: Names = Field((), description="The types it gets; all unless set.")
+    with_address: bool = Field(
+        default=False, description="`user.created` and `user.signed_in` bring the address, as `email`."
+    )
+    private_network: bool = Field(default=False, description="It may be at a private address.")
+    enabled: bool = Field(default=True, description="`false` sends it nothing.")

@@ -11,8 +11,8 @@ from tollhouse.billing import parked
 from tollhouse.billing.errors import EventPruned, EventUnknown
 from tollhouse.billing.tables import stripe_events
 from tollhouse.clock import DAY, SECOND
-from tollhouse.events import deliveries
-from tollhouse.events.deliveries import RETRY_SECONDS
+from tollhouse.events import records
+from tollhouse.events.retries import RETRY_SECONDS
 from tollhouse.telemetry.metrics import registry
 from tollhouse.testing import TestKit
 
@@ -71,7 +71,7 @@ async def test_a_failed_delivery_of_a_parked_event_can_be_retried(
     await run_sql(kit, "UPDATE tollhouse_deliveries SET status = 'failed' WHERE subscriber = 'stripe.parked'")
     teach(monkeypatch, count)
     (delivery,) = await deliveries_of(kit, "stripe.parked")
-    assert await kit.toll.run.db.write(deliveries.RETRY, delivery_id=delivery["id"], now=kit.toll.run.now_us)
+    assert await kit.toll.run.db.write(records.RETRY, delivery_id=delivery["id"], now=kit.toll.run.now_us)
     await kit.settle()
     assert await counted(kit) == {event_id: 1}
 

@@ -18,7 +18,7 @@ from tollhouse.billing.refetch import Write
 from tollhouse.billing.tables import stripe_entitlements, stripe_objects, stripe_refreshes
 from tollhouse.billing.till import Till
 from tollhouse.db import Statement, Transaction
-from tollhouse.events.deliveries import GiveUp
+from tollhouse.events.outcomes import GiveUp
 from tollhouse.testing import TestKit
 
 NOTE = Statement(

@@ -36,9 +36,11 @@ HOT = {
     "tollhouse.identity.users.FIND": "tollhouse_users",
     "tollhouse.limits.exact.FIND": "tollhouse_limits",
     "tollhouse.events.deliveries.CLAIM": "tollhouse_deliveries",
+    "tollhouse.events.deliveries.CLAIM_NEXT": "tollhouse_deliveries",
+    "tollhouse.events.deliveries.PUT_OFF": "tollhouse_deliveries",
     "tollhouse.events.deliveries.FINISH": "tollhouse_deliveries",
     "tollhouse.events.deliveries.POSTPONE": "tollhouse_deliveries",
-    "tollhouse.events.deliveries.MAIL_WAITS_SINCE": "tollhouse_deliveries",
+    "tollhouse.events.mail_wait.WAITS_SINCE": "tollhouse_deliveries",
     "tollhouse.events.worker.DUE_SUBSCRIBERS": "tollhouse_deliveries",
 }
 
@@ -123,7 +125,7 @@ async def test_a_hot_statement_finds_its_rows_by_an_index(name: str, sqlite_data
 
 def test_what_a_parameter_cannot_reach_is_a_partial_index() -> None:
     """SQLite and a generic plan of PostgreSQL take a partial index only where its condition stands in the text."""
-    for name in ("CLAIM", "MAIL_WAITS_SINCE"):
-        statement = STATEMENTS[f"tollhouse.events.deliveries.{name}"]
+    for name in ("deliveries.CLAIM", "deliveries.CLAIM_NEXT", "deliveries.PUT_OFF", "mail_wait.WAITS_SINCE"):
+        statement = STATEMENTS[f"tollhouse.events.{name}"]
         assert "status = 'waiting'" in statement.sqlite.sql
         assert "status = 'waiting'" in statement.postgres.sql

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.documents import readme_settings
+from tests.support.processes import find_command
 from tollhouse.db.migrations import migrate
 
 
@@ -23,3 +24,9 @@ async def readme_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv(name, value)
     monkeypatch.chdir(tmp_path)
     return settings
+
+
+@pytest.fixture
+def tollhouse_command() -> list[str]:
+    """A reader starts the executable itself, and so do these tests."""
+    return find_command()

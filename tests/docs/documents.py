@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 README = ROOT / "README.md"
@@ -49,6 +51,11 @@ def rows(path: Path) -> Iterator[tuple[str, list[str]]]:
     """The rows of a document's tables whose first cell is code, as that code and the cells after it."""
     for first, rest in _ROW.findall(path.read_text()):
         yield first, [cell.strip() for cell in rest.split("|")]
+
+
+def documented_events() -> dict[str, dict[str, Any]]:
+    """The body of an event of each type, as the guide shows it to whoever has an endpoint."""
+    return {event["type"]: event for event in (json.loads(block.text) for block in blocks("json", EVENTS))}
 
 
 def commands(block: Block) -> list[str]:

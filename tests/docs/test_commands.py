@@ -19,7 +19,7 @@ from tests.support.processes import Process
 from tollhouse import Event
 from tollhouse.access import api_keys
 from tollhouse.cli import main
-from tollhouse.events.deliveries import GiveUp
+from tollhouse.events.outcomes import GiveUp
 from tollhouse.telemetry import logs
 from tollhouse.testing import TestKit
 

@@ -11,6 +11,8 @@ from fastapi import FastAPI
 
 from tests.docs.documents import CREDITS, EVENTS, README, ROOT, SANDBOX, TOKENS, blocks
 from tollhouse import Event
+from tollhouse.endpoints.secrets import Secret, create_secret
+from tollhouse.endpoints.signing import Signer
 from tollhouse.testing import TestKit
 
 pytestmark = pytest.mark.usefixtures("readme_environment")
@@ -60,7 +62,7 @@ async def test_the_readme_s_test_fails_for_a_host_that_lets_everybody_in() -> No
 async def test_the_handler_of_the_events_page_greets_a_new_user_once_even_if_the_event_comes_twice(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    guide, app, events = run_block(0, among=EVENTS), FastAPI(), list[Event]()
+    guide, app, events = run_block(1, among=EVENTS), FastAPI(), list[Event]()
     toll = guide["toll"]
     toll.install(app)
 
@@ -76,9 +78,19 @@ async def test_the_handler_of_the_events_page_greets_a_new_user_once_even_if_the
     assert capsys.readouterr().out.count(f"a new user: {events[0].user_id}") == 1
 
 
+def test_the_receiver_of_the_events_page_takes_what_is_signed_and_nothing_else() -> None:
+    read = run_block(0, among=EVENTS)["read"]
+    secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwqXv3hT0gPZ4="
+    body = '{"id":"out_1","type":"test"}'
+    headers = Signer([Secret(create_secret()), Secret(secret)]).headers("out_1", body, now_us=0)
+    assert read(body.encode(), headers) == {"id": "out_1", "type": "test"}
+    assert read(body.encode() + b" ", headers) is None
+    assert read(body.encode(), Signer([Secret(create_secret())]).headers("out_1", body, now_us=0)) is None
+
+
 def test_every_python_block_is_run_here() -> None:
     found = [block.path for block in blocks("python")]
-    assert found == [README, README, CREDITS, EVENTS, *[SANDBOX] * 3, *[TOKENS] * 4], (
+    assert found == [README, README, CREDITS, EVENTS, EVENTS, *[SANDBOX] * 3, *[TOKENS] * 4], (
         "a new block wants a test of its guide"
     )
 

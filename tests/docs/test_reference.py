@@ -10,16 +10,30 @@ import re
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
 from fastapi.routing import iter_route_contexts
 
 import tollhouse
 from tests.billing.shop import PRODUCTS
-from tests.docs.documents import CREDITS, EVENTS, OPERATIONS, PAYMENTS, ROOT, SIGN_IN, TOKENS, blocks, rows
+from tests.docs.documents import (
+    CREDITS,
+    EVENTS,
+    OPERATIONS,
+    PAYMENTS,
+    ROOT,
+    SIGN_IN,
+    TOKENS,
+    blocks,
+    documented_events,
+    rows,
+)
 from tollhouse import Event, TollhouseError
+from tollhouse.events import schemas
 from tollhouse.events.outbox import EVENT_TYPES
 from tollhouse.sandbox.sandbox import ControlRefused
 from tollhouse.telemetry.metrics import registry
@@ -45,7 +59,7 @@ def error_classes() -> Iterator[type[TollhouseError]]:
 def test_every_error_code_is_documented_with_its_status() -> None:
     documented = {
         code: cells[0]
-        for page in (SIGN_IN, TOKENS, PAYMENTS, CREDITS)
+        for page in (SIGN_IN, TOKENS, PAYMENTS, CREDITS, EVENTS)
         for code, cells in rows(page)
         if cells[0].isdigit()
     }
@@ -53,7 +67,7 @@ def test_every_error_code_is_documented_with_its_status() -> None:
 
 
 def test_every_route_is_documented() -> None:
-    pages = [page.read_text() for page in (SIGN_IN, OPERATIONS, PAYMENTS, CREDITS)]
+    pages = [page.read_text() for page in (SIGN_IN, OPERATIONS, PAYMENTS, CREDITS, EVENTS)]
     text = "".join(pages) + TOKENS.read_text().partition("\n## Protect")[0]
     named = {(method, path) for method, path in re.findall(r"`([A-Z]+) (/[^`?]*)", text)}
     routes = {
@@ -99,10 +113,6 @@ def test_every_log_event_is_documented() -> None:
     assert documented == set(log_events())
 
 
-def documented_events() -> dict[str, dict[str, Any]]:
-    return {event["type"]: event for event in (json.loads(block.text) for block in blocks("json", EVENTS))}
-
-
 def test_every_type_of_event_is_documented() -> None:
     assert set(documented_events()) == EVENT_TYPES
     assert set(re.findall(r"^\*\*`([a-z.]+_?[a-z]*)`\*\*", EVENTS.read_text(), re.MULTILINE)) == EVENT_TYPES
@@ -146,6 +156,17 @@ async def begin(buyer: SignedInClient, price: str) -> str:
     return begun.raise_for_status().json()["checkout_session_id"]
 
 
+def body_of(event: Event) -> dict[str, Any]:
+    created_at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=event.created_at)
+    return {
+        "id": event.id,
+        "type": event.type,
+        "sequence": event.sequence,
+        "created_at": created_at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+        "data": event.data,
+    }
+
+
 async def test_events_look_as_documented(tmp_path: Path) -> None:
     path, heard = tmp_path / "tollhouse.db", list[Event]()
     kit = TestKit(database_url=f"sqlite:///{path}", stripe=True, products=PRODUCTS, credits_low=80)
@@ -160,11 +181,13 @@ async def test_events_look_as_documented(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as database:
         stored = dict(database.execute("SELECT type, data FROM tollhouse_events"))
     assert {event.type for event in heard} == set(documented_events()) == set(stored)
+    schema = jsonschema_rs.Draft202012Validator(schemas.document(is_strict=True))
     for event in heard:
-        example = documented_events()[event.type]
-        assert set(Event.__dataclass_fields__) == set(example)
+        body, example = body_of(event), documented_events()[event.type]
+        assert set(body) == set(example) == set(Event.__dataclass_fields__) - {"user_id"}
         assert event.user_id == event.data["user_id"] == user_id
         assert set(event.data) == set(json.loads(stored[event.type])) == set(example["data"]), event.type
+        schema.validate(body)
 
 
 async def test_a_problem_looks_as_documented() -> None:

@@ -18,7 +18,8 @@ from tests.support.databases import migrate
 from tollhouse.clock import Clock
 from tollhouse.errors import TollhouseError
 from tollhouse.events import deliveries
-from tollhouse.events.deliveries import LEASE_US, Delivery, Expired, GiveUp, Retry
+from tollhouse.events.deliveries import LEASE_US, Delivery
+from tollhouse.events.outcomes import Expired, GiveUp, Ran, Retry
 
 OUTCOMES: list[TollhouseError | None] = [None, Retry("r"), Retry("r"), GiveUp("g"), Expired("e")]
 FINAL = {"delivered", "failed", "expired"}
@@ -73,7 +74,13 @@ class Deliveries(RuleBasedStateMachine):
     def finish(self, holding: tuple[str, Delivery], outcome: TollhouseError | None) -> None:
         worker, delivery = holding
         status = self.run(
-            deliveries.finish(self.rig.db, delivery, lease=worker, outcome=outcome, now_us=self.clock.now_us())
+            deliveries.finish(
+                self.rig.db,
+                delivery,
+                Ran(outcome, None, self.clock.now_us(), 0),
+                lease=worker,
+                now_us=self.clock.now_us(),
+            )
         )
         lease, attempt, _ = self.holders[delivery.id]
         if (lease, attempt) != (worker, delivery.attempts):

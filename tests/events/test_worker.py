@@ -13,7 +13,10 @@ from tests.events.conftest import Replicate
 from tests.events.rig import SET_ATTEMPTS, Rig, Seen, ended
 from tollhouse.errors import DatabaseUnavailable, TollhouseError
 from tollhouse.events import Event
-from tollhouse.events.deliveries import RETRY_SECONDS, Delivery, Expired, GiveUp, Retry
+from tollhouse.events.deliveries import Delivery
+from tollhouse.events.lanes import Pace
+from tollhouse.events.outcomes import Expired, GiveUp, Retry
+from tollhouse.events.retries import RETRY_SECONDS
 
 
 class Unusual(BaseException):
@@ -167,7 +170,7 @@ async def test_a_failing_head_holds_its_user_for_an_hour(rig: Rig) -> None:
 
 
 async def test_a_handler_that_hangs_is_cut_off_and_tried_again(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tollhouse.events.worker.RUN_SECONDS_MAX", 0.1)
+    monkeypatch.setattr("tollhouse.events.handlers.PACE", Pace(concurrency=4, run_seconds_max=0.1))
     rig.handlers.on("user.created", name="seen")(Seen(act=lambda _: asyncio.sleep(60)).handle)
     await rig.start()
     await rig.emit("user.created")
@@ -183,7 +186,7 @@ async def test_a_mail_whose_content_cannot_be_opened_does_not_stop_the_others(ri
             raise ValueError("wrong tag")
         sent.append(delivery.id)
 
-    rig.worker.add_lane("mail", send, concurrency=1)
+    rig.worker.add_lane("mail", send, pace=Pace(1))
     await rig.start()
     await rig.queue_mail("dlv_1", sealed=b"broken")
     await rig.queue_mail("dlv_2")

@@ -104,9 +104,9 @@ class Gate:
 
 
 async def waiting_mails(toll: Tollhouse) -> int:
-    from tollhouse.events import deliveries
+    from tollhouse.events import records
 
-    return len(await toll.run.db.fetch_all(deliveries.LIST, wanted_status="waiting", limit=1000))
+    return len(await records.find(toll.run.db, status="waiting", limit=1000))
 
 
 def read_letter(to: str, text: str, html: str = "", message_id: str = "") -> Letter:

@@ -21,10 +21,10 @@ from tollhouse.billing.till import Till
 from tollhouse.clock import SECOND
 from tollhouse.db import Statement, Transaction
 from tollhouse.errors import DatabaseUnavailable, TollhouseError
-from tollhouse.events.deliveries import RETRY_SECONDS, storable
-from tollhouse.events.outbox import ADD_DELIVERY
+from tollhouse.events.outbox import ADD_DELIVERY, delivery_row
+from tollhouse.events.outcomes import storable
+from tollhouse.events.retries import RETRY_SECONDS
 from tollhouse.failpoints import reach
-from tollhouse.signing.tokens import create_id
 from tollhouse.telemetry import metrics
 
 log = structlog.get_logger()
@@ -145,16 +145,9 @@ async def _park(tx: Transaction, till: Till, event: StripeEvent, sealed: bytes, 
     now = till.run.now_us
     await tx.execute(
         ADD_DELIVERY,
-        id=create_id("dlv", now),
-        subscriber=PARKED_SUBSCRIBER,
-        event_id=event.id,
-        user_id=None,
-        sequence=None,
-        sealed=None,
-        due_at=now + RETRY_SECONDS[0] * SECOND,
-        held_until=None,
-        expires_at=None,
-        created_at=now,
+        **delivery_row(
+            now_us=now, subscriber=PARKED_SUBSCRIBER, event_id=event.id, due_at=now + RETRY_SECONDS[0] * SECOND
+        ),
     )
     reach("webhook.before_commit")
     return Outcome(PARKED, reason)

@@ -23,8 +23,10 @@ from tollhouse.clock import DAY
 from tollhouse.db import Statement, Transaction, some
 from tollhouse.errors import DatabaseUnavailable
 from tollhouse.events import Outbox, Worker
-from tollhouse.events.deliveries import Delivery, GiveUp, Retry
+from tollhouse.events.deliveries import Delivery
+from tollhouse.events.lanes import Pace
 from tollhouse.events.outbox import NO_EVENT
+from tollhouse.events.outcomes import GiveUp, Retry
 from tollhouse.events.tables import DELIVERED, FAILED, deliveries
 from tollhouse.identity.sweep import to_the_end
 from tollhouse.runtime import Runtime
@@ -126,7 +128,7 @@ PRUNE: Final = Statement(
 def attach(till: Till, worker: Worker, outbox: Outbox) -> None:
     """Have the worker try what is parked, and read what is wanted; call before `outbox.refresh`."""
     outbox.register(PARKED_SUBSCRIBER, NO_EVENT)
-    worker.add_lane(PARKED_SUBSCRIBER, runner(till), concurrency=CONCURRENCY)
+    worker.add_lane(PARKED_SUBSCRIBER, runner(till), pace=Pace(CONCURRENCY))
     refreshing.attach(till, worker, outbox)
 
 

@@ -13,9 +13,8 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from tollhouse.billing.tables import stripe_objects as table
 from tollhouse.db import Statement, Transaction
-from tollhouse.events.outbox import ADD_DELIVERY
+from tollhouse.events.outbox import ADD_DELIVERY, delivery_row
 from tollhouse.runtime import Runtime
-from tollhouse.signing.tokens import create_id
 
 if TYPE_CHECKING:
     from tollhouse.billing.till import Till
@@ -51,19 +50,8 @@ async def want(tx: Transaction, till: Till, kind: str, object_id: str) -> None:
     assert kind in KINDS, kind
     now = till.run.now_us
     number = await tx.fetch_one(WANT, object_id=object_id, kind=kind, livemode=till.livemode, now=now)
-    await tx.execute(
-        ADD_DELIVERY,
-        id=create_id("dlv", now),
-        subscriber=SUBSCRIBER,
-        event_id=f"{kind}:{object_id}:{number}",
-        user_id=None,
-        sequence=None,
-        sealed=None,
-        due_at=now,
-        held_until=None,
-        expires_at=None,
-        created_at=now,
-    )
+    event_id = f"{kind}:{object_id}:{number}"
+    await tx.execute(ADD_DELIVERY, **delivery_row(now_us=now, subscriber=SUBSCRIBER, event_id=event_id))
 
 
 def wake(run: Runtime) -> None:

@@ -17,8 +17,10 @@ from tollhouse.billing.tables import stripe_objects, stripe_refreshes
 from tollhouse.billing.till import Till
 from tollhouse.db import Statement, Transaction
 from tollhouse.events import Outbox, Worker
-from tollhouse.events.deliveries import Delivery, GiveUp
+from tollhouse.events.deliveries import Delivery
+from tollhouse.events.lanes import Pace
 from tollhouse.events.outbox import NO_EVENT
+from tollhouse.events.outcomes import GiveUp
 from tollhouse.telemetry import metrics
 
 log = structlog.get_logger()
@@ -47,7 +49,7 @@ FINISH: Final = Statement(
 def attach(till: Till, worker: Worker, outbox: Outbox) -> None:
     """Have the worker read what is wanted; call before `outbox.refresh`."""
     outbox.register(refresh.SUBSCRIBER, NO_EVENT)
-    worker.add_lane(refresh.SUBSCRIBER, runner(till), concurrency=CONCURRENCY)
+    worker.add_lane(refresh.SUBSCRIBER, runner(till), pace=Pace(CONCURRENCY))
 
 
 def runner(till: Till) -> Callable[[Delivery], Awaitable[None]]:

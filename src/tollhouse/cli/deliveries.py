@@ -10,7 +10,7 @@ import click
 from tollhouse.cli.running import as_json, fail, print_records, with_database
 
 if TYPE_CHECKING:
-    from tollhouse.events.deliveries import DeliveryRecord
+    from tollhouse.events.records import DeliveryRecord
     from tollhouse.runtime import Runtime
 
 
@@ -38,9 +38,9 @@ def list_(status: str, limit: int, json_output: bool) -> None:  # noqa: FBT001 (
     """
 
     async def work(run: Runtime) -> list[DeliveryRecord]:
-        from tollhouse.events import deliveries as domain
+        from tollhouse.events import records
 
-        return await run.db.fetch_all(domain.LIST, wanted_status=status, limit=limit)
+        return await records.find(run.db, status=status, limit=limit)
 
     print_records([asdict(record) for record in with_database(work)], json_output=json_output)
 
@@ -56,9 +56,9 @@ def retry(delivery_id: str) -> None:
     """
 
     async def work(run: Runtime) -> int:
-        from tollhouse.events import deliveries as domain
+        from tollhouse.events import records
 
-        return await run.db.write(domain.RETRY, delivery_id=delivery_id, now=run.now_us)
+        return await run.db.write(records.RETRY, delivery_id=delivery_id, now=run.now_us)
 
     if not with_database(work):
         fail("There is no such failed delivery of an event.")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
@@ -21,6 +23,8 @@ Result = TypeVar("Result")
 HEADER_READ_TIMEOUT_MS: Final = 10_000
 HEADER_BYTES_MAX: Final = 32 * 1024
 STOP_SECONDS_MAX: Final = 30
+
+DEV_DATA: Final = Path(".tollhouse")  # where `tollhouse dev` keeps everything, unless told otherwise
 
 as_json = click.option("--json", "json_output", is_flag=True, help="Print JSON.")
 
@@ -42,13 +46,28 @@ def settings_or_exit() -> Settings:
     return settings
 
 
+def database_settings_or_exit() -> Settings:
+    """Return the settings of a command that opens the database; where none names one, those of `tollhouse dev` here."""
+    from tollhouse.settings import Settings
+    from tollhouse.telemetry import logs
+
+    with contextlib.suppress(ValueError):  # which `settings_or_exit` explains
+        if not Settings(mode="serve").database_url and (DEV_DATA / "port").exists():
+            from tollhouse.dev.server import kept_settings
+
+            click.echo(f"On the data of `tollhouse dev` in {DEV_DATA}.", err=True)
+            logs.configure("console")
+            return kept_settings(DEV_DATA)
+    return settings_or_exit()
+
+
 def with_database(work: Callable[[Runtime], Awaitable[Result]]) -> Result:
     """Run `work(runtime)` with the database open and nothing else running."""
 
     async def go() -> Result:
         from tollhouse.app import Tollhouse
 
-        async with Tollhouse(settings_or_exit()).opened() as run:
+        async with Tollhouse(database_settings_or_exit()).opened() as run:
             return await work(run)
 
     return asyncio.run(go())

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from tollhouse.cli.running import fail, settings_or_exit
+from tollhouse.cli.running import database_settings_or_exit, fail, settings_or_exit
 
 if TYPE_CHECKING:
     from tollhouse.billing.errors import StripeRefused
@@ -25,7 +25,7 @@ def with_till(work: Callable[[Till], Awaitable[Result]]) -> Result:
         from tollhouse.billing.errors import StripeRefused
         from tollhouse.billing.opening import open_till
 
-        settings = settings_or_exit()
+        settings = database_settings_or_exit()
         if not settings.has_till:
             fail("There is no till: set TOLLHOUSE_STRIPE_API_KEY and TOLLHOUSE_STRIPE_WEBHOOK_SECRETS.")
         async with Tollhouse(settings).opened() as run:

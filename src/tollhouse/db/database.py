@@ -32,8 +32,8 @@ class Transaction(Protocol):
         """Run the statement once for each set of parameters."""
         ...
 
-    async def execute_together(self, together: Together, **parameters: Any) -> None:
-        """Run several changes, each with the parameters it names."""
+    async def execute_together(self, together: Together, **parameters: Any) -> int:
+        """Run several changes, each with the parameters it names; return how many rows the last of them changed."""
         ...
 
 
@@ -90,9 +90,9 @@ class Database(ABC):
         """Run one statement with RETURNING in a transaction of its own and return its rows."""
         return await self._run_single(_fetch_all, statement, parameters)
 
-    async def write_together(self, together: Together, **parameters: Any) -> None:
-        """Run several changes in a transaction of their own."""
-        await self._run_single(_execute_together, together, parameters)
+    async def write_together(self, together: Together, **parameters: Any) -> int:
+        """Run several changes in a transaction of their own; return how many rows the last of them changed."""
+        return await self._run_single(_execute_together, together, parameters)
 
     async def _run_single(self, work: Work[P, Result], *args: P.args, **kwargs: P.kwargs) -> Result:
         """Run work that is one statement; a database where a statement alone is a transaction needs no BEGIN."""
@@ -103,8 +103,8 @@ async def _execute(tx: Transaction, statement: Statement[Any], parameters: Mappi
     return await tx.execute(statement, **parameters)
 
 
-async def _execute_together(tx: Transaction, together: Together, parameters: Mapping[str, Any]) -> None:
-    await tx.execute_together(together, **parameters)
+async def _execute_together(tx: Transaction, together: Together, parameters: Mapping[str, Any]) -> int:
+    return await tx.execute_together(together, **parameters)
 
 
 async def _fetch_one(tx: Transaction, statement: Statement[Row], parameters: Mapping[str, Any]) -> Row | None:

@@ -87,18 +87,22 @@ class PostgresTransaction:
     async def execute(self, statement: Statement[Any], **parameters: Any) -> int:
         """Return how many rows the statement changed."""
         compiled = statement.postgres
-        status: str = await self._connection.execute(compiled.sql, *compiled.arguments(parameters))
-        return int(status.rpartition(" ")[2])
+        return changed_by(await self._connection.execute(compiled.sql, *compiled.arguments(parameters)))
 
     async def execute_many(self, statement: Statement[Any], parameters: Iterable[Mapping[str, Any]]) -> None:
         """Run the statement once for each set of parameters, in one round trip."""
         compiled = statement.postgres
         await self._connection.executemany(compiled.sql, [compiled.arguments(each) for each in parameters])
 
-    async def execute_together(self, together: Together, **parameters: Any) -> None:
-        """Run several changes as one statement."""
+    async def execute_together(self, together: Together, **parameters: Any) -> int:
+        """Run several changes as one statement; return how many rows the last of them changed."""
         compiled = together.postgres
-        await self._connection.execute(compiled.sql, *compiled.arguments(parameters))
+        return changed_by(await self._connection.execute(compiled.sql, *compiled.arguments(parameters)))
+
+
+def changed_by(command_tag: str) -> int:
+    """Return the number of rows that PostgreSQL's word at the end of a statement names, such as `UPDATE 3`."""
+    return int(command_tag.rpartition(" ")[2])
 
 
 class PostgresDatabase(Database):

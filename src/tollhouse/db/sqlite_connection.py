@@ -120,10 +120,12 @@ class SqliteTransaction:
         for each in parameters:
             await self.execute(statement, **each)
 
-    async def execute_together(self, together: Together, **parameters: Any) -> None:
-        """Run several changes, one after another."""
+    async def execute_together(self, together: Together, **parameters: Any) -> int:
+        """Run several changes, one after another; return how many rows the last of them changed."""
+        changed = 0
         for statement in together.statements:
-            await self.execute(statement, **{name: parameters[name] for name in statement.sqlite.required})
+            changed = await self.execute(statement, **{name: parameters[name] for name in statement.sqlite.required})
+        return changed
 
 
 def run_to_completion(work: Coroutine[Any, Any, T]) -> T:

@@ -31,8 +31,9 @@ from tollhouse.signing.tokens import create_token
 
 OWN_FILES: Final = (
     *(name + end for name in ("tollhouse.db", "sandbox.db") for end in ("", "-wal", "-shm")),
-    "secret",
+    *("secret", "port"),
 )
+NO_WEBHOOK_SECRET: Final = "whsec_" + "0" * 32  # for commands, to which no webhook comes
 HOST: Final = "127.0.0.1"
 APP_ORIGIN: Final = "http://localhost:3000"
 COMMAND_STOP_SECONDS: Final = 10
@@ -62,6 +63,11 @@ def dev_settings(port: int, data: Path, *, webhook_secret: str | None = None) ->
     settings = Settings.load(settings_problems, **given)
     usual = {"app_origins": settings.app_origins or (APP_ORIGIN,), "products": settings.products or SAMPLE_PRODUCTS}
     return settings.model_copy(update=usual)
+
+
+def kept_settings(data: Path) -> Settings:
+    """Return the settings that `tollhouse dev` has, or had, for this data."""
+    return dev_settings(int((data / "port").read_text()), data, webhook_secret=NO_WEBHOOK_SECRET)
 
 
 def _secret(data: Path) -> str:
@@ -114,6 +120,7 @@ async def serve(*, port: int, data: Path, reset: bool, command: Sequence[str]) -
     async with serving(account, port=port + 1) as sandbox_url:
         settings = dev_settings(port, data, webhook_secret=await connect(account, product_url(port)))
         await migrate(settings.database_url)
+        (data / "port").write_text(str(port))
         # Whoever turns the sandbox's clock to a renewal turns the product's too.
         toll = dev_toll(settings, FollowingClock(lambda: account.clock.turned))
         await stock(toll)

@@ -11,12 +11,14 @@ from typing import Final, TypeVar
 from sqlalchemy import bindparam, select
 
 from tollhouse.db import Database, Statement
-from tollhouse.events.deliveries import Delivery, GiveUp
+from tollhouse.events.deliveries import Delivery
+from tollhouse.events.lanes import Pace
 from tollhouse.events.outbox import EVENT_TYPES, Event, Outbox
+from tollhouse.events.outcomes import GiveUp
 from tollhouse.events.tables import events as table
 from tollhouse.events.worker import Worker
 
-CONCURRENCY: Final = 4
+PACE: Final = Pace(concurrency=4)
 
 Handler = Callable[[Event], Awaitable[None]]
 H = TypeVar("H", bound=Handler)
@@ -75,7 +77,7 @@ class Handlers:
         """Give every handler its subscription and its lane."""
         for each in self._registered.values():
             outbox.register(each.name, each.event_type)
-            worker.add_lane(each.name, _runner(db, each.handler), concurrency=CONCURRENCY)
+            worker.add_lane(each.name, _runner(db, each.handler), pace=PACE)
 
 
 def _runner(db: Database, handler: Handler) -> Callable[[Delivery], Awaitable[None]]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from tollhouse.clock import DAY, HOUR, Clock
+from tollhouse.clock import DAY, Clock
 from tollhouse.db import Database, Statement, Transaction, some
 from tollhouse.events.tables import FAILED, WAITING, deliveries, events, is_waiting, sequences, subscribers
 from tollhouse.signing.tokens import create_id
@@ -25,10 +25,14 @@ EVENT_TYPES: Final = frozenset(
         *("credits.granted", "credits.spent", "credits.low"),
     }
 )
+# The types that may bring an address to those who ask for it.
+ADDRESS_TYPES: Final = frozenset({"user.created", "user.signed_in"})
 MAIL: Final = "mail"
+NOTICE: Final = "notice"  # a mail to the admins
 NO_EVENT: Final = ""  # mails are queued one by one; no event is mailed
 EVENT_KEPT_US: Final = 90 * DAY  # and longer while a delivery of it waits or has failed
-HEAD_HOLDS_US: Final = HOUR  # how long a failing delivery holds back its user's later ones
+# The ids in an event's data that say what it is about, the most telling first.
+SUBJECTS: Final = ("payment_id", "purchase_id", "source_id", "subscription_id")
 SUBSCRIBER_FORGOTTEN_US: Final = 7 * DAY
 
 
@@ -50,8 +54,10 @@ class Subscription:
 
     name: str
     event_type: str
+    with_address: int = 0  # it gets the address that belongs to the event, where there is one
 
 
+Sealer = Callable[[bytes, str], bytes]  # a text and the id of the delivery it waits in → sealed
 NEXT_SEQUENCE: Final = Statement(
     upsert(sequences)
     .values(user_id=bindparam("user_id"), last=bindparam("count"))
@@ -61,7 +67,7 @@ NEXT_SEQUENCE: Final = Statement(
 )
 ADD_EVENT: Final = Statement(
     insert(events).values(
-        {name: bindparam(name) for name in ("id", "type", "user_id", "sequence", "data", "created_at")}
+        {name: bindparam(name) for name in ("id", "type", "user_id", "sequence", "data", "subject", "created_at")}
     ),
     Event,
 )
@@ -89,7 +95,9 @@ PARK_FORGOTTEN: Final = Statement(
     .values(status=FAILED, reason="Nobody serves this subscriber any more.", finished_at=bindparam("now"), lease=None),
     str,
 )
-SUBSCRIPTIONS: Final = Statement(select(subscribers.c.name, subscribers.c.event_type), Subscription)
+SUBSCRIPTIONS: Final = Statement(
+    select(subscribers.c.name, subscribers.c.event_type, subscribers.c.with_address), Subscription
+)
 
 
 _undone = exists().where(
@@ -100,31 +108,32 @@ SWEEP: Final = Statement(
 )
 
 
+def delivery_row(*, now_us: int, **given: Any) -> dict[str, Any]:
+    """Return the row, for `ADD_DELIVERY`, of a delivery that is due now; `given` is what it has of its columns."""
+    empty: dict[str, Any] = dict.fromkeys(("event_id", "user_id", "sequence", "sealed", "held_until", "expires_at"))
+    return empty | {"id": create_id("dlv", now_us), "due_at": now_us, "created_at": now_us} | given
+
+
 def mail_row(*, delivery_id: str, sealed: bytes, expires_at: int, now_us: int) -> dict[str, Any]:
     """Return the row, for `ADD_DELIVERY`, that queues a sealed mail; it is erased once sent or expired."""
-    return {
-        "id": delivery_id,
-        "subscriber": MAIL,
-        "event_id": None,
-        "user_id": None,
-        "sequence": None,
-        "sealed": sealed,
-        "due_at": now_us,
-        "held_until": None,
-        "expires_at": expires_at,
-        "created_at": now_us,
-    }
+    return delivery_row(now_us=now_us, id=delivery_id, subscriber=MAIL, sealed=sealed, expires_at=expires_at)
+
+
+def subject_of(data: Mapping[str, Any]) -> str | None:
+    """Return the id of what an event is about, or None: itself says all."""
+    return next((str(data[name]) for name in SUBJECTS if data.get(name)), None)
 
 
 class Outbox:
     """Where business code leaves what shall happen later."""
 
-    def __init__(self, db: Database, clock: Clock) -> None:
-        """Emit into one database; who listens is known after `refresh`."""
+    def __init__(self, db: Database, clock: Clock, seal: Sealer | None = None) -> None:
+        """Emit into one database; who listens is known after `refresh`. `seal` closes addresses for their wait."""
         self._db = db
         self._clock = clock
-        self._subscribers: dict[str, list[str]] = {}
-        self._own: list[Subscription] = [Subscription(MAIL, NO_EVENT)]
+        self._seal = seal
+        self._subscribers: dict[str, list[Subscription]] = {}
+        self._own: list[Subscription] = [Subscription(MAIL, NO_EVENT), Subscription(NOTICE, NO_EVENT)]
         self._listeners: list[Callable[[Sequence[str]], None]] = []
         self.mail_waits_since: int | None = None  # oldest mail that the mail server itself holds up, kept by the worker
 
@@ -147,15 +156,18 @@ class Outbox:
 
     async def learn(self) -> None:
         """Learn who subscribes to what, so that emitting needs no query."""
-        known: defaultdict[str, list[str]] = defaultdict(list)
+        known: defaultdict[str, list[Subscription]] = defaultdict(list)
         for each in await self._db.fetch_all(SUBSCRIPTIONS):
-            known[each.event_type].append(each.name)
+            known[each.event_type].append(each)
         self._subscribers = dict(known)
 
-    async def emit(self, tx: Transaction, *happened: tuple[str, Mapping[str, Any]], user_id: str) -> None:
+    async def emit(
+        self, tx: Transaction, *happened: tuple[str, Mapping[str, Any]], user_id: str, address: str | None = None
+    ) -> None:
         """Record events of one user, each `(type, data)`, with a delivery for every subscriber.
 
-        The user's sequence is taken under a row lock that lasts until commit, so it tells the order of commits.
+        The user's sequence is taken under a row lock that lasts until commit, so it tells the order of commits. An
+        `address` waits, sealed, in the deliveries of those subscribers only who asked for it.
         """
         now = self._clock.now_us()
         last = await tx.fetch_one(NEXT_SEQUENCE, user_id=user_id, count=len(happened))
@@ -166,24 +178,27 @@ class Outbox:
             event_id = create_id("out", now)
             event_rows.append(
                 {"id": event_id, "type": event_type, "user_id": user_id, "sequence": sequence}
-                | {"data": json.dumps(data, separators=(",", ":")), "created_at": now}
+                | {"data": json.dumps(data, separators=(",", ":")), "subject": subject_of(data), "created_at": now}
             )
-            delivery_rows.extend(
-                {"id": create_id("dlv", now), "subscriber": name, "event_id": event_id, "user_id": user_id}
-                | {"sequence": sequence, "sealed": None, "due_at": now, "held_until": now + HEAD_HOLDS_US}
-                | {"expires_at": None, "created_at": now}
-                for name in self._subscribers.get(event_type, ())
-            )
+            known = {"event_id": event_id, "user_id": user_id, "sequence": sequence}
+            private = address if event_type in ADDRESS_TYPES else None
+            delivery_rows += [self._row(each, known, private, now) for each in self._subscribers.get(event_type, ())]
         await tx.execute_many(ADD_EVENT, event_rows)
         if delivery_rows:
             await tx.execute_many(ADD_DELIVERY, delivery_rows)
 
+    def _row(self, to: Subscription, known: Mapping[str, Any], address: str | None, now_us: int) -> dict[str, Any]:
+        row = delivery_row(now_us=now_us, subscriber=to.name, **known)
+        if to.with_address and address is not None and self._seal is not None:
+            row["sealed"] = self._seal(address.encode(), row["id"])
+        return row
+
     def wake_for_events(self) -> None:
         """Tell the workers of this process that events were committed, and nothing that is queued by itself."""
-        self.wake(*{name for kind, names in self._subscribers.items() if kind != NO_EVENT for name in names})
+        self.wake(*{each.name for kind, found in self._subscribers.items() if kind != NO_EVENT for each in found})
 
     def wake(self, *names: str) -> None:
         """Tell the workers of this process that deliveries were committed; without names, for any subscriber."""
-        wanted = names or tuple({name for names in self._subscribers.values() for name in names})
+        wanted = names or tuple({each.name for found in self._subscribers.values() for each in found})
         for listener in self._listeners:
             listener(wanted)

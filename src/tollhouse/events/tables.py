@@ -34,9 +34,11 @@ events: Final = Table(
     Column("user_id", Text),
     Column("sequence", BigInteger),
     Column("data", Text, nullable=False),
+    Column("subject", Text),  # the payment, purchase or subscription that it tells of
     Column("created_at", BigInteger, nullable=False),
     Index(None, "user_id", "sequence"),
     Index(None, "created_at"),
+    Index(None, "subject"),
 )
 
 sequences: Final = Table(
@@ -52,6 +54,7 @@ subscribers: Final = Table(
     Column("name", Text, primary_key=True),
     Column("event_type", Text, primary_key=True),
     Column("seen_at", BigInteger, nullable=False),
+    Column("with_address", Integer, nullable=False, server_default="0"),
 )
 
 deliveries: Final = Table(
@@ -72,6 +75,7 @@ deliveries: Final = Table(
     Column("expires_at", BigInteger),
     Column("created_at", BigInteger, nullable=False),
     Column("finished_at", BigInteger),
+    Column("applied_at", BigInteger),  # when the app said that it has done what the event asks of it
     Index(
         "tollhouse_deliveries_due",
         "subscriber",
@@ -89,6 +93,25 @@ deliveries: Final = Table(
     ),
     Index(None, "status", "finished_at"),
     Index(None, "event_id"),
+    Index(None, "subscriber", "created_at"),
+)
+
+attempts: Final = Table(
+    "tollhouse_attempts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("delivery_id", Text, nullable=False),
+    Column("subscriber", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("succeeded", Integer, nullable=False),
+    Column("status", Integer),  # HTTP's, where there was a reply
+    Column("reason", Text),
+    Column("reply", Text),
+    Column("started_at", BigInteger, nullable=False),
+    Column("duration_us", BigInteger, nullable=False),
+    Index(None, "delivery_id"),
+    Index(None, "subscriber", "succeeded", "started_at"),
+    Index(None, "started_at"),
 )
 
 

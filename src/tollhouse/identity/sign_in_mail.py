@@ -8,7 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 from tollhouse.clock import DAY
-from tollhouse.events.deliveries import HOST, Delivery, Expired, GiveUp, Retry, Skip
+from tollhouse.events.deliveries import Delivery
+from tollhouse.events.outcomes import HOST, Expired, GiveUp, Retry, Skip
 from tollhouse.identity import suppressions, users
 from tollhouse.mail.errors import MailDeferred, MailInvalid, MailRefused
 from tollhouse.mail.message import Mail

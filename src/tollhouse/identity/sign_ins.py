@@ -183,7 +183,7 @@ async def _sign_in(
     )
     facts = {"user_id": user.id, "session_id": session.id}
     happened = await new_users.greet(tx, run, user.id) if is_new else []
-    await run.outbox.emit(tx, *happened, ("user.signed_in", facts), user_id=user.id)
+    await run.outbox.emit(tx, *happened, ("user.signed_in", facts), user_id=user.id, address=session.email)
     reach("redeem.before_commit")
     return SignedIn(session, fresh.secret, browser, next_url)
 

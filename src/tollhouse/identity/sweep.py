@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tollhouse.clock import SECOND
 from tollhouse.db import BATCH_SIZE, Database, Statement
-from tollhouse.events import deliveries, outbox
+from tollhouse.events import attempts, deliveries, outbox
 from tollhouse.identity import link_limits, magic_links, sessions, suppressions
 from tollhouse.limits import exact
 from tollhouse.runtime import Runtime
@@ -26,6 +26,7 @@ async def sweep(run: Runtime) -> None:
     await to_the_end(run.db, link_limits.SWEEP, before=now - link_limits.BROWSER_FORGOTTEN_US)
     await to_the_end(run.db, exact.SWEEP, now=now)
     await to_the_end(run.db, deliveries.SWEEP, before=now - deliveries.FINISHED_KEPT_US)
+    await to_the_end(run.db, attempts.SWEEP, before=now - attempts.KEPT_US)
     await to_the_end(run.db, outbox.SWEEP, before=now - outbox.EVENT_KEPT_US)
 
 

@@ -43,10 +43,12 @@ class HostTransaction:
         for each in parameters:
             await self._run(statement, each)
 
-    async def execute_together(self, together: Together, **parameters: Any) -> None:
-        """Run several changes, one after another."""
+    async def execute_together(self, together: Together, **parameters: Any) -> int:
+        """Run several changes, one after another; return how many rows the last of them changed."""
+        changed = 0
         for statement in together.statements:
-            await self._run(statement, {name: parameters[name] for name in statement.sqlite.required})
+            changed = await self.execute(statement, **{name: parameters[name] for name in statement.sqlite.required})
+        return changed
 
     async def _run(self, statement: Statement[Any], parameters: Mapping[str, Any]) -> Any:
         result: Any = self._connection.execute(statement.core, dict(parameters))

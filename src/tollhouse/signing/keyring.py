@@ -55,6 +55,8 @@ class Keyring:
         self._refresh_key = derive_key(data, "refresh tokens")
         self._shared_key = derive_key(data, "what replicas share outside the database")
         self._stripe_event_key = derive_key(data, "bodies of Stripe's events")
+        self._address_key = derive_key(data, "addresses on their way to an endpoint")
+        self._endpoint_key = derive_key(data, "secrets of endpoints")
 
     def digest_address(self, address: str) -> bytes:
         """Return what an address is known by: HMAC-SHA256 under the pepper."""
@@ -107,6 +109,22 @@ class Keyring:
     def open_stripe_event(self, sealed: bytes, *, event_id: str) -> bytes:
         """Open the body of an event of Stripe's."""
         return open_sealed(self._stripe_event_key, sealed, context=event_id)
+
+    def seal_address(self, address: bytes, delivery_id: str) -> bytes:
+        """Seal an address for its wait in a delivery."""
+        return seal(self._address_key, address, context=delivery_id)
+
+    def open_address(self, sealed: bytes, delivery_id: str) -> bytes:
+        """Open an address that waited in a delivery."""
+        return open_sealed(self._address_key, sealed, context=delivery_id)
+
+    def seal_endpoint_secrets(self, secrets_: bytes, *, name: str) -> bytes:
+        """Seal what signs the events that an endpoint gets."""
+        return seal(self._endpoint_key, secrets_, context=name)
+
+    def open_endpoint_secrets(self, sealed: bytes, *, name: str) -> bytes:
+        """Open what signs the events that an endpoint gets."""
+        return open_sealed(self._endpoint_key, sealed, context=name)
 
 
 async def load(db: Database, secret: tuple[str, ...], *, now_us: int) -> Keyring:

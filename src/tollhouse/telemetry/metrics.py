@@ -11,6 +11,12 @@ registry: Final = CollectorRegistry()
 deliveries: Final = Counter(
     "tollhouse_deliveries", "Deliveries by subscriber and outcome.", ("subscriber", "status"), registry=registry
 )
+endpoints_disabled: Final = Counter(
+    "tollhouse_endpoints_disabled",
+    "Endpoints disabled because they failed.",
+    ("endpoint",),
+    registry=registry,
+)
 links: Final = Counter(
     "tollhouse_magic_links", "Magic links by what happened to them.", ("outcome",), registry=registry
 )

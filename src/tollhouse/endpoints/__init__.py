@@ -1,0 +1,1 @@
+"""Your app's endpoints: every event reaches them, signed and in order."""

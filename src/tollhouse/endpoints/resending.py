@@ -1,0 +1,111 @@
+"""Sending again: one event, or everything that an endpoint has missed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import and_, bindparam, exists, or_, select
+
+from tollhouse.db import BATCH_SIZE, Statement, Transaction
+from tollhouse.endpoints import endpoints
+from tollhouse.endpoints.bodies import TEST
+from tollhouse.endpoints.endpoints import Endpoint
+from tollhouse.endpoints.errors import EndpointUnknown, EventUnknown
+from tollhouse.endpoints.sending import Sender
+from tollhouse.events import Event, records
+from tollhouse.events.deliveries import RECALL
+from tollhouse.events.handlers import FIND_EVENT
+from tollhouse.events.outbox import ADD_DELIVERY, delivery_row
+from tollhouse.events.outcomes import Answer, Unsuccessful
+from tollhouse.events.tables import deliveries, events, subscribers
+from tollhouse.runtime import Runtime
+from tollhouse.signing.tokens import create_id
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """An event that an endpoint wants and was never to get."""
+
+    id: str
+    user_id: str | None
+    sequence: int | None
+    created_at: int
+
+
+_wanted = exists().where(subscribers.c.name == bindparam("subscriber"), subscribers.c.event_type == events.c.type)
+_has_delivery = exists().where(deliveries.c.event_id == events.c.id, deliveries.c.subscriber == bindparam("subscriber"))
+MISSED: Final = Statement(
+    select(*(events.c[name] for name in Missed.__dataclass_fields__))
+    .where(
+        or_(
+            events.c.created_at > bindparam("since"),
+            and_(events.c.created_at == bindparam("since"), events.c.id > bindparam("after")),
+        ),
+        _wanted,
+        ~_has_delivery,
+    )
+    .order_by(events.c.created_at, events.c.id)
+    .limit(BATCH_SIZE),
+    Missed,
+)
+
+
+async def catch_up(run: Runtime, endpoint: Endpoint, *, since: int) -> int:
+    """Have everything since then that did not reach an endpoint sent to it, in order; return how much that is.
+
+    That is what failed, what waits for its next try, and what happened while nobody was to be told.
+    """
+    total = await records.retry_failed(run.db, subscriber=endpoint.subscriber, since=since, now_us=run.now_us)
+    total += await run.db.write(RECALL, subscriber=endpoint.subscriber, now=run.now_us, because="%")
+    after = ""
+    while missed := await run.db.fetch_all(MISSED, subscriber=endpoint.subscriber, since=since, after=after):
+        await run.db.transact(_queue, run, endpoint, missed)
+        total += len(missed)
+        since, after = missed[-1].created_at, missed[-1].id
+    run.outbox.wake(endpoint.subscriber)
+    return total
+
+
+async def _queue(tx: Transaction, run: Runtime, endpoint: Endpoint, missed: list[Missed]) -> None:
+    await tx.execute_many(ADD_DELIVERY, [_row(run, endpoint, each) for each in missed])
+
+
+def _row(run: Runtime, endpoint: Endpoint, event: Missed | Event, **more: Any) -> dict[str, Any]:
+    told = {"event_id": event.id, "user_id": event.user_id, "sequence": event.sequence}
+    return delivery_row(now_us=run.now_us, subscriber=endpoint.subscriber, **told, **more)
+
+
+async def resend(run: Runtime, event_id: str, *, name: str | None = None) -> list[str]:
+    """Send one event again, to one endpoint or to all that are enabled, and return the ids of the deliveries.
+
+    It goes out with its old id, so an app that has it already leaves it at that; and it holds nobody's events back.
+    Raises `EventUnknown` and `EndpointUnknown`.
+    """
+    event = await run.db.fetch_one(FIND_EVENT, event_id=event_id)
+    if event is None:
+        raise EventUnknown(f"There is no event {event_id} here.")
+    named = [await endpoints.find(run, name)] if name else await endpoints.find_all(run)
+    to = [each for each in named if each.disabled_at is None]
+    if not to:
+        raise EndpointUnknown("There is no endpoint that is enabled.")
+    rows = [_row(run, each, event, held_until=run.now_us) for each in to]
+
+    async def work(tx: Transaction) -> None:
+        await tx.execute_many(ADD_DELIVERY, rows)
+
+    await run.db.transact(work)
+    run.outbox.wake(*(each.subscriber for each in to))
+    return [row["id"] for row in rows]
+
+
+async def send_test(run: Runtime, name: str) -> Answer | Unsuccessful:
+    """Send an endpoint an event of the type `test` at once, of nobody and about nothing, and return what came of it."""
+    sender = Sender(run, await endpoints.find(run, name))
+    event = Event(create_id("out", run.now_us), TEST, None, None, run.now_us, {"endpoint": name})
+    try:
+        return await sender.send(event)
+    except Unsuccessful as error:
+        return error
+    finally:
+        await sender.aclose()
