@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -22,6 +23,12 @@ from tests.support.processes import Process, spawn
 
 SECRET = "of-this-test-and-of-nothing-else-at-all"
 CLIENT = {"id": "nextjs-example", "name": "Next.js example", "secret": SECRET}
+WEBHOOK_SECRET = "whsec_" + base64.b64encode(b"of this test and of nothing else").decode()
+WEBHOOK_SECRET_BEFORE = "whsec_" + base64.b64encode(b"of this test and rolled since then").decode()
+EVENT_TYPES = (
+    *("user.created", "user.erased", "payment.succeeded", "payment.refunded"),
+    *("credits.granted", "subscription.updated", "subscription.ended"),
+)
 # The example exchanges a token 30 seconds before it ends.
 TOKEN_SECONDS = 33
 DUE_SECONDS = 3.2
@@ -33,6 +40,7 @@ class App:
 
     url: str
     process: Process
+    payments_file: Path
 
 
 class StartApp(Protocol):
@@ -56,16 +64,23 @@ async def product(app_url: str, tmp_path_factory: pytest.TempPathFactory) -> Asy
         "sign_out_uris": [f"{app_url}/"],
         "refresh_grace_seconds": 10,
     }
+    endpoint = {
+        "name": "app",
+        "url": f"{app_url}/api/payments/webhook",
+        "secret": WEBHOOK_SECRET,
+        "event_types": EVENT_TYPES,
+    }
     env = {
         "TOLLHOUSE_APP_ORIGINS": app_url,
         "TOLLHOUSE_BRAND_NAME": "Harbour Notes",
         "TOLLHOUSE_CLIENTS": json.dumps([client]),
+        "TOLLHOUSE_ENDPOINTS": json.dumps([endpoint]),
         "TOLLHOUSE_ACCESS_TOKEN_LIFETIME_SECONDS": str(TOKEN_SECONDS),
     }
     with spawn(["dev", "--port", "{port}", "--data", str(folder / "data")], env, folder=folder) as process:
         await process.answers("/health/ready")
         async with httpx.AsyncClient(base_url=process.url, trust_env=False) as http:
-            yield Product(f"http://localhost:{process.port}", http)
+            yield Product(f"http://localhost:{process.port}", http, data=folder / "data")
 
 
 @pytest.fixture(scope="package")
@@ -81,9 +96,10 @@ def start_app(example: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder, started = tmp_path_factory.mktemp("nextjs"), list[App]()
 
     def start(url: str, tollhouse: str, *, public_url: str | None = None) -> App:
-        env = settings_of(public_url or url, tollhouse) | {"NEXTAUTH_URL_INTERNAL": url}
         port = int(url.rpartition(":")[2])
-        started.append(App(url, start_example(example, env, folder=folder, port=port)))
+        payments_file = folder / str(port) / "payments.json"
+        env = settings_of(public_url or url, tollhouse, payments_file) | {"NEXTAUTH_URL_INTERNAL": url}
+        started.append(App(url, start_example(example, env, folder=folder, port=port), payments_file))
         return started[-1]
 
     yield start
@@ -97,7 +113,7 @@ def offline_app(app_url: str, start_app: StartApp) -> App:
     return start_app(f"http://localhost:{free_port()}", f"http://localhost:{free_port()}", public_url=app_url)
 
 
-def settings_of(url: str, tollhouse: str) -> dict[str, str]:
+def settings_of(url: str, tollhouse: str, payments_file: Path) -> dict[str, str]:
     """What the example's README asks for."""
     return {
         "NEXTAUTH_URL": url,
@@ -105,6 +121,8 @@ def settings_of(url: str, tollhouse: str) -> dict[str, str]:
         "TOLLHOUSE_URL": tollhouse,
         "OIDC_CLIENT_ID": CLIENT["id"],
         "OIDC_CLIENT_SECRET": CLIENT["secret"],
+        "TOLLHOUSE_WEBHOOK_SECRET": f"{WEBHOOK_SECRET}, {WEBHOOK_SECRET_BEFORE}",
+        "PAYMENTS_FILE": str(payments_file),
     }
 
 

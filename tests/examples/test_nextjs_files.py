@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import tomllib
@@ -12,7 +13,9 @@ from pydantic import ValidationError
 
 from tests.support.nextjs import EXAMPLE, LOCK
 from tollhouse.access.oidc.errors import ClientUnknown, RedirectUriInvalid
-from tollhouse.settings_structures import ClientSettings
+from tollhouse.settings_structures import ClientSettings, EndpointSettings
+
+from .conftest import EVENT_TYPES
 
 GUIDE = EXAMPLE.parents[1] / "docs" / "nextauth.md"
 EXACT = re.compile(r"\d+\.\d+\.\d+")
@@ -39,15 +42,26 @@ def test_what_is_registered_is_what_the_app_uses() -> None:
     assert client.sign_out_uris == (env["NEXTAUTH_URL"] + "/",)
 
 
+def test_the_endpoint_that_is_registered_is_the_route_of_the_app() -> None:
+    (given,), env = tomllib.loads((EXAMPLE / "tollhouse.toml").read_text())["endpoints"], environment()
+    endpoint = EndpointSettings(**given)
+    path = endpoint.url.removeprefix(env["NEXTAUTH_URL"])
+    assert (EXAMPLE / "app" / path.lstrip("/") / "route.ts").is_file()
+    assert endpoint.secret == (env["TOLLHOUSE_WEBHOOK_SECRET"],)
+    assert 24 <= len(base64.b64decode(endpoint.secret[0].removeprefix("whsec_"), validate=True)) <= 64
+    read = re.findall(r'Told<"([\w.]+)"', (EXAMPLE / "payments" / "events.ts").read_text())
+    assert sorted(endpoint.event_types) == sorted(read) == sorted(EVENT_TYPES)
+
+
 def test_every_setting_is_in_the_readme() -> None:
-    used = re.findall(r'"((?:NEXTAUTH|TOLLHOUSE|OIDC)_\w+)"', (EXAMPLE / "auth" / "settings.ts").read_text())
+    used = re.findall(r'"([A-Z]+_\w+)"', (EXAMPLE / "auth" / "settings.ts").read_text())
     readme = (EXAMPLE / "README.md").read_text()
-    assert len(used) == 4
+    assert len(used) == 6
     assert not [name for name in {*used, *environment(), "NEXTAUTH_URL_INTERNAL"} if f"`{name}`" not in readme]
 
 
 def test_every_file_that_the_readme_names_is_there() -> None:
-    named = re.findall(r"`((?:app|auth)/[\w./-]+|proxy\.ts)`", (EXAMPLE / "README.md").read_text())
+    named = re.findall(r"`((?:app|auth|payments)/[\w./-]+|proxy\.ts)`", (EXAMPLE / "README.md").read_text())
     assert len(named) >= 10
     assert not [name for name in named if not (EXAMPLE / name).is_file()]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,10 @@ from playwright.async_api import Page, expect
 
 from tests.browser.product import Mail, Product
 from tests.support.nextjs import open_session, seal_session
+from tollhouse import Tollhouse
+from tollhouse.access.signing_key import ACCESS
+from tollhouse.access.signing_keys import SigningKeys
+from tollhouse.testing import make_settings
 
 from .conftest import SECRET, App
 
@@ -84,3 +90,16 @@ async def change_tokens(page: Page, app: App, example: Path, **changes: Any) -> 
     tokens = open_session(example, "".join((await take_session(page, app)).values()), secret=SECRET)
     left = {name: value for name, value in (tokens | changes).items() if value is not None}
     await put_session(page, app, {COOKIE: seal_session(example, left, secret=SECRET)})
+
+
+async def outlive(product: Product, token: str) -> str:
+    """The same access token as it is a minute after its end, signed as Tollhouse signs."""
+    assert product.data is not None
+    body = token.split(".")[1]
+    claims = json.loads(base64.urlsafe_b64decode(body + "=" * (-len(body) % 4)))
+    claims |= {"iat": claims["iat"] - 3600, "exp": claims["iat"] - 60}
+    secret = (product.data / "secret").read_text()
+    database_url = f"sqlite:///{product.data}/tollhouse.db"
+    settings = make_settings(url=product.url, mode="dev", secret=secret, database_url=database_url)
+    async with Tollhouse(settings).opened() as run:
+        return (await SigningKeys(run).signer(ACCESS)).sign(claims, typ="at+jwt")

@@ -18,7 +18,7 @@ from tests.support.processes import Process, ProcessFailed
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "nextjs"
 LOCK = EXAMPLE / "package-lock.json"
 # What running the example leaves in its folder.
-LEFT_BEHIND = ("node_modules", ".next", ".tollhouse", "next-env.d.ts", "tsconfig.tsbuildinfo")
+LEFT_BEHIND = ("node_modules", ".next", ".tollhouse", ".data", "next-env.d.ts", "tsconfig.tsbuildinfo")
 STAMP = ".built"
 NEXT = Path("node_modules", "next", "dist", "bin", "next")
 BUILD_SECONDS_MAX = 180

@@ -1,5 +1,6 @@
 import { redirect } from "next/navigation";
 import { readTokens } from "@/auth/session";
+import { wayBack } from "@/auth/way-back";
 import { SignOut } from "./account/sign-out";
 import { SignInForm } from "./sign-in-form";
 
@@ -11,7 +12,7 @@ const TROUBLES = new Map([
 ]);
 
 interface Query {
-  searchParams: Promise<{ error?: string }>;
+  searchParams: Promise<{ callbackUrl?: string; error?: string }>;
 }
 
 /** For whom there was nobody to renew the tokens: not signed in, and not signed out either. */
@@ -28,8 +29,8 @@ function NotNow() {
 
 export default async function Home({ searchParams }: Query) {
   const tokens = await readTokens();
-  const { error } = await searchParams;
-  if (tokens?.accessToken && !error) redirect("/account");
+  const { callbackUrl, error } = await searchParams;
+  if (tokens?.accessToken && !error) redirect(wayBack(callbackUrl));
   if (tokens?.refreshToken && !tokens.accessToken) return <NotNow />;
   const name = error ?? (tokens ? "SessionRequired" : undefined);
   const trouble = name && (TROUBLES.get(name) ?? "Signing in did not work. Please try again.");
@@ -37,7 +38,7 @@ export default async function Home({ searchParams }: Query) {
     <>
       <h1>Sign in</h1>
       {trouble && <p role="alert">{trouble}</p>}
-      <SignInForm />
+      <SignInForm callbackUrl={wayBack(callbackUrl)} />
       {tokens && <SignOut />}
     </>
   );

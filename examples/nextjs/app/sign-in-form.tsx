@@ -1,26 +1,21 @@
 "use client";
 
 import { signIn } from "next-auth/react";
-import { type FormEvent, useEffect, useState } from "react";
+import type { FormEvent } from "react";
+import { usePending } from "./use-pending";
 
 /** Your own field: Tollhouse sends the mail at once, and the person lands on its page that waits for link or code. */
-export function SignInForm() {
-  const [sending, setSending] = useState(false);
-
-  useEffect(() => {
-    const enable = () => setSending(false); // the Back button may show the page as it was left
-    addEventListener("pageshow", enable);
-    return () => removeEventListener("pageshow", enable);
-  }, []);
+export function SignInForm({ callbackUrl }: { callbackUrl: string }) {
+  const [sending, setSending] = usePending<true>();
 
   async function send(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
     const email = String(new FormData(event.currentTarget).get("email"));
     setSending(true);
     try {
-      await signIn("tollhouse", { callbackUrl: "/account" }, { login_hint: email });
+      await signIn("tollhouse", { callbackUrl }, { login_hint: email });
     } catch (error) {
-      setSending(false);
+      setSending(undefined);
       throw error;
     }
   }

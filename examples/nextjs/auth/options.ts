@@ -29,8 +29,9 @@ export function authOptions(): NextAuthOptions {
     pages: { signIn: "/", error: "/" },
     callbacks: {
       /** Keeps the tokens of a sign-in, and exchanges them when they are due. NextAuth keeps what this returns. */
-      async jwt({ token, account }) {
-        if (!account) return isDue(token) ? refresh(token) : token;
+      async jwt({ token, account, trigger }) {
+        const isRefused = trigger === "update" && token.refreshToken !== undefined; // so says app/pricing/checkout.ts
+        if (!account) return isDue(token) || isRefused ? refresh(token) : token;
         return {
           sub: token.sub,
           email: token.email,

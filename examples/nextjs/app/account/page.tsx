@@ -3,6 +3,7 @@ import { readTokens } from "@/auth/session";
 import { setting } from "@/auth/settings";
 import { PATIENCE_MS } from "@/auth/tokens";
 import { Greeting } from "./greeting";
+import { Payments } from "./payments";
 import { SignOut } from "./sign-out";
 
 /** What Tollhouse's own API says of the access token; undefined where nobody answers. */
@@ -41,6 +42,7 @@ export default async function Account() {
           <p role="alert">Nothing just now. Please reload this page in a minute.</p>
         )}
       </section>
+      {tokens.sub && <Payments userId={tokens.sub} />}
       <section>
         <h2>A protected route of this app</h2>
         <Greeting />
