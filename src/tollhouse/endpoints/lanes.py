@@ -20,7 +20,9 @@ log = structlog.get_logger()
 
 LEARN_SECONDS: Final = 2.0
 # Short enough that whoever is frozen for a minute has lost what it held, long enough for a wait and a run.
-PACE: Final = Pace(concurrency=16, run_seconds_max=LIMITS.total_seconds + 5, lease_seconds=50, has_breaker=True)
+PACE: Final = Pace(
+    concurrency=16, run_seconds_max=LIMITS.total_seconds + 5, lease_seconds=50, stock=16, has_breaker=True
+)
 
 
 class EndpointLanes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -223,7 +224,7 @@ async def finish(db: Database, delivery: Delivery, ran: Ran, *, lease: str, now_
     return status if changed else "lost"
 
 
-async def give_back(db: Database, claimed: list[Delivery], *, lease: str, now_us: int) -> None:
+async def give_back(db: Database, claimed: Sequence[Delivery], *, lease: str, now_us: int) -> None:
     """Let others have what was claimed and not begun."""
     for each in claimed:
         await db.write(GIVE_BACK, delivery_id=each.id, my_lease=lease, my_attempt=each.attempts, now=now_us)

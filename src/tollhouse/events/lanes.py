@@ -33,7 +33,8 @@ class Pace:
 
     concurrency: int
     run_seconds_max: float = RUN_SECONDS_MAX
-    lease_seconds: int = LEASE_SECONDS  # longer than a run with its wait for one, see `Lane._begin`
+    lease_seconds: int = LEASE_SECONDS  # longer than a wait in stock and a run
+    stock: int = 0  # claimed ahead, which saves a claim for each that ends; where runs are short
     has_breaker: bool = False  # so that a dead other side costs one try now and then
 
 
@@ -67,6 +68,7 @@ class Lane:
     running: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     was_polled: bool = False  # the clock found something due, which a claim has not looked for yet
     _is_open: bool = True
+    _is_hungry: bool = False  # more may be due than there was room for
     _stock: deque[Claimed] = field(default_factory=deque[Claimed])
     _breaker: Breaker | None = field(init=False)
 
@@ -83,36 +85,37 @@ class Lane:
         return self._breaker is None or self._breaker.is_well
 
     async def serve(self) -> None:
-        """Claim whenever woken, until cancelled; what runs then goes on."""
-        while True:
+        """Claim whenever woken, until closed; what runs then goes on."""
+        while self._is_open:
             await self.wake.wait()
             self.wake.clear()
             try:
-                while await self._claim():
+                while self._is_open and await self._claim():
                     pass
             except DatabaseUnavailable as error:
                 log.warning("delivery_claim_failed", subscriber=self.name, detail=error.detail)
             except Exception:
                 log.exception("delivery_claim_failed", subscriber=self.name)  # the poll wakes this lane again
 
-    def stop(self) -> list[Delivery]:
-        """Begin nothing more, ever, and return what was claimed for that."""
+    def close(self) -> None:
+        """Claim and begin nothing more, ever; `serve` returns."""
         self._is_open = False
-        return self._empty()
-
-    def _empty(self) -> list[Delivery]:
-        claimed = [each.delivery for each in self._stock]
-        self._stock.clear()
-        return claimed
+        self.wake.set()
 
     async def give_back(self) -> None:
         """Let others have what has not begun; what runs goes on by itself."""
-        claimed = self._empty()
-        await deliveries.give_back(self.holder.db, claimed, lease=self.holder.lease, now_us=self.holder.clock.now_us())
+        claimed = [each.delivery for each in self._stock]
+        self._stock.clear()
+        await self._return(*claimed)
+
+    async def _return(self, *claimed: Delivery) -> None:
+        holder = self.holder
+        await deliveries.give_back(holder.db, claimed, lease=holder.lease, now_us=holder.clock.now_us())
 
     async def _claim(self) -> bool:
         """Claim as many as there is room for and begin them; return whether to claim again at once."""
         room = self._room()
+        self._is_hungry = True
         if room <= 0:
             return False  # whatever ends wakes us
         now, lease_us = self.holder.clock.now_us(), self.pace.lease_seconds * SECOND
@@ -122,19 +125,22 @@ class Lane:
         )
         self._keep(*claimed, until=now + lease_us)
         if claimed:
-            return len(claimed) == room
+            self._is_hungry = len(claimed) == room
+            return self._is_hungry
+        self._is_hungry = False
         # The clock says that something is due, and nothing can be claimed: it is held back, and hides what is not.
         return was_polled and bool(await deliveries.put_off(self.holder.db, subscriber=self.name, now_us=now))
 
     def _room(self) -> int:
-        """Return how many more to claim: a round in stock saves a claim for each that ends."""
+        """Return how many more to claim."""
         if self._is_paused:
             return 0
+        busy = len(self.running) + len(self._stock)
         if not self._is_well:
-            return 1 - len(self.running) - len(self._stock)
-        if len(self._stock) > self.pace.concurrency // 2:
+            return 1 - busy
+        if len(self._stock) > self.pace.stock // 2:
             return 0
-        return 2 * self.pace.concurrency - len(self.running) - len(self._stock)
+        return self.pace.concurrency + self.pace.stock - busy
 
     def _keep(self, *claimed: Delivery, until: int) -> None:
         for delivery in claimed:
@@ -143,20 +149,23 @@ class Lane:
         self._begin()
 
     def _begin(self) -> None:
-        """Run what is in stock, as much as may run at once; what would outlive its lease is left to others."""
+        """Run what is in stock, as much as may run at once; what would outlive its lease goes back."""
         latest = self.holder.clock.now_us() + round(self.pace.run_seconds_max * SECOND)
-        while self._stock and len(self.running) < self.pace.concurrency and not self._is_paused:
+        while self._is_open and self._stock and len(self.running) < self.pace.concurrency and not self._is_paused:
             claimed = self._stock.popleft()
-            if claimed.leased_until < latest:
-                continue
-            task = asyncio.create_task(self._run(claimed.delivery))
+            is_late = claimed.leased_until < latest
+            work = self._return(claimed.delivery) if is_late else self._run(claimed.delivery)
+            task = asyncio.create_task(work)
             self.running.add(task)
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self.running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("deliveries_not_released", subscriber=self.name, error=type(error).__name__)
         self._begin()
-        self.wake.set()  # there is room, and the next one of this user may have been held back
+        if self._is_hungry:
+            self.wake.set()
 
     async def _run(self, delivery: Delivery) -> None:
         clock = self.holder.clock
@@ -169,8 +178,8 @@ class Lane:
             reach("delivery.finished")
             report(delivery, status, ran.outcome)
             await self._learn(ran)
-            if status != WAITING and delivery.has_more:
-                await self._claim_next(delivery)
+            if status != WAITING and delivery.sequence is not None:
+                await self._go_on(delivery)
         except DatabaseUnavailable as error:  # due again when the lease runs out: at least once
             log.warning("delivery_outcome_unwritten", delivery_id=delivery.id, detail=error.detail)
         except Exception:
@@ -187,13 +196,16 @@ class Lane:
             now = self.holder.clock.now_us()
             await self.holder.db.write(deliveries.RECALL, subscriber=self.name, now=now, because=recovered)
 
-    async def _claim_next(self, done: Delivery) -> None:
-        """Claim this user's next one, which may have been put off, at the end of the line."""
-        if not (self._is_open and self._is_well):
+    async def _go_on(self, done: Delivery) -> None:
+        """Go on with this user's next one: claimed by name where it may have been put off, at the end of the line."""
+        if not (done.has_more and self._is_open and self._is_well):
+            self.wake.set()  # one may have come meanwhile, and was held back
             return
         now, lease_us = self.holder.clock.now_us(), self.pace.lease_seconds * SECOND
         following = await deliveries.claim_next(
             self.holder.db, done, lease=self.holder.lease, now_us=now, lease_us=lease_us
         )
-        if following is not None:
+        if following is not None and self._is_open:
             self._keep(following, until=now + lease_us)
+        elif following is not None:
+            await self._return(following)

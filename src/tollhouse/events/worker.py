@@ -64,10 +64,9 @@ class Worker:
         """Claim nothing more for this subscriber, and give back what has not begun; return what still runs."""
         lane, serving = self._lanes.pop(name), self._serving.pop(name)
         self._leaving = {task for task in self._leaving if not task.done()} | lane.running
-        serving.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
-        claimed = lane.stop()
-        await deliveries.give_back(self._db, claimed, lease=self._holder.lease, now_us=self._clock.now_us())
+        lane.close()
+        await serving  # not cancelled: what a claim under way brings is given back as well
+        await lane.give_back()
         return lane.running
 
     async def start(self) -> None:
@@ -87,7 +86,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for lane in self._lanes.values():
-            lane.stop()
+            lane.close()
         running = [*self._leaving, *(task for lane in self._lanes.values() for task in lane.running)]
         if running:
             _, unfinished = await asyncio.wait(running, timeout=STOP_SECONDS_MAX)
