@@ -33,6 +33,7 @@ class EndpointLanes:
         self._run = run
         self._worker = worker
         self._senders: dict[str, tuple[Endpoint, Sender]] = {}
+        self._open: set[Sender] = set()  # also those that no lane uses any more
         self._retiring: set[asyncio.Task[None]] = set()
 
     async def learn(self) -> None:
@@ -43,6 +44,7 @@ class EndpointLanes:
                 await self._drop(name)
         for name in wanted.keys() - self._senders.keys():
             sender = Sender(self._run, wanted[name])
+            self._open.add(sender)
             self._senders[name] = (wanted[name], sender)
             self._worker.add_lane(name, sender.deliver, pace=PACE)
 
@@ -60,18 +62,18 @@ class EndpointLanes:
     async def close(self) -> None:
         """Close every connection, once the worker has stopped."""
         await asyncio.gather(*self._retiring)
-        for _, sender in self._senders.values():
+        for sender in self._open:
             await sender.aclose()
 
     async def _drop(self, name: str) -> None:
         _, sender = self._senders.pop(name)
-        task = asyncio.create_task(_retire(sender, await self._worker.drop_lane(name)))
+        task = asyncio.create_task(self._retire(sender, await self._worker.drop_lane(name)))
         self._retiring.add(task)
         task.add_done_callback(self._retiring.discard)
 
-
-async def _retire(sender: Sender, running: Collection[asyncio.Task[None]]) -> None:
-    """Let what is under way arrive: a connection that breaks would make the app get it twice."""
-    if running:
-        await asyncio.wait(running)
-    await sender.aclose()
+    async def _retire(self, sender: Sender, running: Collection[asyncio.Task[None]]) -> None:
+        """Let what is under way arrive: a connection that breaks would make the app get it twice."""
+        if running:
+            await asyncio.wait(running)
+        await sender.aclose()
+        self._open.discard(sender)

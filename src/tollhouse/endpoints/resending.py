@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, exists, or_, select
+from sqlalchemy import and_, bindparam, exists, insert, or_, select
 
 from tollhouse.db import BATCH_SIZE, Statement, Transaction
 from tollhouse.endpoints import endpoints
@@ -18,7 +18,7 @@ from tollhouse.events.deliveries import RECALL
 from tollhouse.events.handlers import FIND_EVENT
 from tollhouse.events.outbox import ADD_DELIVERY, delivery_row
 from tollhouse.events.outcomes import Answer, Unsuccessful
-from tollhouse.events.tables import deliveries, events, subscribers
+from tollhouse.events.tables import FAILED, deliveries, events, subscribers
 from tollhouse.runtime import Runtime
 from tollhouse.signing.tokens import create_id
 
@@ -51,24 +51,35 @@ MISSED: Final = Statement(
 )
 
 
+ADD_MISSED: Final = Statement(
+    insert(deliveries).values(
+        **{name: bindparam(name) for name in (*delivery_row(now_us=0), "subscriber", "finished_at")},
+        status=FAILED,
+        reason="It happened while the endpoint was disabled.",
+        attempts=0,
+    ),
+    str,
+)
+
+
 async def catch_up(run: Runtime, endpoint: Endpoint, *, since: int) -> int:
     """Have everything since then that did not reach an endpoint sent to it, in order; return how much that is.
 
-    That is what failed, what waits for its next try, and what happened while nobody was to be told.
+    That is what waits for its next try, what failed, and what happened while nobody was to be told. This is listed as
+    failed first, so that no event leaves before those that come before it are there.
     """
-    total = await records.retry_failed(run.db, subscriber=endpoint.subscriber, since=since, now_us=run.now_us)
-    total += await run.db.write(RECALL, subscriber=endpoint.subscriber, now=run.now_us, because="%")
-    after = ""
-    while missed := await run.db.fetch_all(MISSED, subscriber=endpoint.subscriber, since=since, after=after):
-        await run.db.transact(_queue, run, endpoint, missed)
-        total += len(missed)
-        since, after = missed[-1].created_at, missed[-1].id
+    total = await run.db.write(RECALL, subscriber=endpoint.subscriber, now=run.now_us, because="%")
+    moment, after = since, ""
+    while missed := await run.db.fetch_all(MISSED, subscriber=endpoint.subscriber, since=moment, after=after):
+        await run.db.transact(_list_as_failed, run, endpoint, missed)
+        moment, after = missed[-1].created_at, missed[-1].id
+    total += await records.retry_failed(run.db, subscriber=endpoint.subscriber, since=since, now_us=run.now_us)
     run.outbox.wake(endpoint.subscriber)
     return total
 
 
-async def _queue(tx: Transaction, run: Runtime, endpoint: Endpoint, missed: list[Missed]) -> None:
-    await tx.execute_many(ADD_DELIVERY, [_row(run, endpoint, each) for each in missed])
+async def _list_as_failed(tx: Transaction, run: Runtime, endpoint: Endpoint, missed: list[Missed]) -> None:
+    await tx.execute_many(ADD_MISSED, [_row(run, endpoint, each, finished_at=run.now_us) for each in missed])
 
 
 def _row(run: Runtime, endpoint: Endpoint, event: Missed | Event, **more: Any) -> dict[str, Any]:

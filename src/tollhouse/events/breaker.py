@@ -39,21 +39,24 @@ class Breaker:
         """Whether more than a probe may be tried."""
         return self._failures < FAILURES_MAX and not self.is_paused
 
-    def note(self, ran: Ran) -> str | None:
-        """Learn from a run; return the pattern of reasons that no longer hold, now that the other side is back.
+    def recovered(self, ran: Ran) -> str | None:
+        """Return the pattern of reasons that no longer hold if a run shows that the other side is back, or None.
 
         Those are all after a pause, and those of the host after any failure of its. What a delivery alone was refused
         for stays as it is, or it would use up its tries.
         """
+        if ran.outcome is not None:
+            return None
+        return ALL if self._failures >= FAILURES_MAX else f"{HOST}%" if self._host_failed else None
+
+    def note(self, ran: Ran) -> None:
+        """Learn from a run."""
         if ran.outcome is None:
-            recovered = ALL if self._failures >= FAILURES_MAX else f"{HOST}%" if self._host_failed else None
             self._host_failed = False
             self._forget()
-            return recovered
-        if isinstance(ran.outcome, Retry):
+        elif isinstance(ran.outcome, Retry):
             self._host_failed = self._host_failed or ran.outcome.is_of_host
             self._count(min(ran.asked_pause_seconds, ASKED_SECONDS_MAX))
-        return None
 
     def _count(self, asked_seconds: float) -> None:
         self._failures += 1

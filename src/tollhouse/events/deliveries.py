@@ -151,7 +151,6 @@ RECALL: Final = Statement(
     .where(
         table.c.subscriber == bindparam("subscriber"),
         is_waiting(table),
-        table.c.due_at > bindparam("now"),
         table.c.lease.is_(None),
         table.c.reason.like(bindparam("because")),
     )

@@ -189,23 +189,24 @@ class Lane:
         self.on_done(self, ran)
         if self._breaker is None:
             return
-        recovered = self._breaker.note(ran)
-        if self._breaker.is_paused:
-            await self.give_back()
-        if recovered is not None:
+        recovered = self._breaker.recovered(ran)
+        if recovered is not None:  # before anything else is claimed, or that would overtake
             now = self.holder.clock.now_us()
             await self.holder.db.write(deliveries.RECALL, subscriber=self.name, now=now, because=recovered)
+        self._breaker.note(ran)
+        if self._breaker.is_paused:
+            await self.give_back()
 
     async def _go_on(self, done: Delivery) -> None:
-        """Go on with this user's next one: claimed by name where it may have been put off, at the end of the line."""
-        if not (done.has_more and self._is_open and self._is_well):
+        """Go on with this user's next one at the end of the line: claimed by name, for it may have been put off."""
+        if not done.has_more:
             self.wake.set()  # one may have come meanwhile, and was held back
             return
         now, lease_us = self.holder.clock.now_us(), self.pace.lease_seconds * SECOND
         following = await deliveries.claim_next(
             self.holder.db, done, lease=self.holder.lease, now_us=now, lease_us=lease_us
         )
-        if following is not None and self._is_open:
+        if following is not None and self._is_open and self._is_well:
             self._keep(following, until=now + lease_us)
         elif following is not None:
-            await self._return(following)
+            await self._return(following)  # and so due now, for whoever may

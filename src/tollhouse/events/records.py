@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import bindparam, select, update
 
-from tollhouse.db import BATCH_SIZE, Database, Statement, some
+from tollhouse.db import BATCH_SIZE, Database, Statement
 from tollhouse.events.tables import FAILED, WAITING
 from tollhouse.events.tables import deliveries as table
 
@@ -55,18 +55,15 @@ RETRY: Final = Statement(
     update(table).where(table.c.id == bindparam("delivery_id"), *_failed).values(**_again, held_until=bindparam("now")),
     str,
 )
-RETRY_SOME: Final = Statement(
-    update(table)
-    .where(
-        *some(
-            table.c.id,
-            *_failed,
-            table.c.subscriber == bindparam("subscriber"),
-            table.c.created_at >= bindparam("since"),
-        )
-    )
-    .values(**_again, held_until=None),
-    str,
+_of_subscriber = (
+    *_failed,
+    table.c.subscriber == bindparam("subscriber"),
+    table.c.finished_at >= bindparam("since"),
+)
+# The earliest of every user first, so that no batch lets out what an earlier event is still missing before.
+_next_batch = select(table.c.id).where(*_of_subscriber).order_by(table.c.sequence).limit(BATCH_SIZE)
+RETRY_BATCH: Final = Statement(
+    update(table).where(table.c.id.in_(_next_batch), *_of_subscriber).values(**_again, held_until=None), str
 )
 
 
@@ -88,10 +85,10 @@ def _list(filters: frozenset[str]) -> Statement[DeliveryRecord]:
 
 
 async def retry_failed(db: Database, *, subscriber: str, since: int, now_us: int) -> int:
-    """Have everything that failed since then delivered to a subscriber after all; return how much that is."""
+    """Have everything that has failed since then delivered to a subscriber after all; return how much that is."""
     total = 0
     while True:
-        changed = await db.write(RETRY_SOME, subscriber=subscriber, since=since, now=now_us)
+        changed = await db.write(RETRY_BATCH, subscriber=subscriber, since=since, now=now_us)
         total += changed
         if changed < BATCH_SIZE:
             return total
