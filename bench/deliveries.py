@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import os
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, redirect_stderr
 from pathlib import Path
 from statistics import median
@@ -68,7 +68,7 @@ async def _measure(database: str, url: str, sink: Server) -> list[Row]:
         for _ in range(ROUNDS):
             bare.append(await bare_loop(sink, BACKLOG))
             await emit(run, BACKLOG)
-            rates.append(BACKLOG / await drain(run))
+            rates.append(await drain(run))
         share = median(rate / alone for rate, alone in zip(rates, bare, strict=True))
         target, reached = at_least(share, WANTED)
         rows = [
@@ -85,10 +85,9 @@ async def measure_backlog(database: str, run: Runtime) -> list[Row]:
     await emit(run, LARGE)
     before_mb, counted = resident_mb(), [0]
     arriving = asyncio.create_task(arrive(run, counted))
-    took = await drain(run, left=ARRIVING_PER_SECOND)  # so many may be under way
+    rate = await drain(run, counted, left=ARRIVING_PER_SECOND)  # so many may be under way
     arriving.cancel()
     await asyncio.gather(arriving, return_exceptions=True)
-    rate = (LARGE + counted[0]) / took
     times = rate / ARRIVING_PER_SECOND
     grown = resident_mb() - before_mb
     return [
@@ -130,13 +129,15 @@ async def emit(run: Runtime, count: int) -> None:
         await run.db.transact(work)
 
 
-async def drain(run: Runtime, *, left: int = 0) -> float:
-    """Seconds until no more than so many deliveries wait."""
-    began = time.perf_counter()
+async def drain(run: Runtime, arrived: Sequence[int] = (0,), *, left: int = 0) -> float:
+    """Deliveries a second until no more than so many wait; what was done before this began is not counted."""
+    waiting, already = await run.db.fetch_one(WAITING) or 0, arrived[0]
+    began, now = time.perf_counter(), waiting
     run.outbox.wake()
-    while (await run.db.fetch_one(WAITING) or 0) > left:  # noqa: ASYNC110 (a row in a database tells nobody)
+    while now > left:
         await asyncio.sleep(0.02)
-    return time.perf_counter() - began
+        now = await run.db.fetch_one(WAITING) or 0
+    return (waiting + arrived[0] - already - now) / (time.perf_counter() - began)
 
 
 async def arrive(run: Runtime, counted: list[int]) -> None:

@@ -17,7 +17,7 @@ from tollhouse.billing.freshness import Freshness
 from tollhouse.billing.opening import keep_till
 from tollhouse.billing.reconcile import nightly
 from tollhouse.billing.till import Till
-from tollhouse.endpoints import closing, declared, notices
+from tollhouse.endpoints import closing, declared, notices, resending
 from tollhouse.endpoints.lanes import EndpointLanes
 from tollhouse.events import Handlers, Worker
 from tollhouse.events.lanes import Pace
@@ -63,6 +63,7 @@ async def start(stack: AsyncExitStack, parts: Parts) -> None:
     schedule.add("tokens", every_seconds=ACCESS_KEPT_SECONDS, run=parts.access.keep)
     schedule.add("credits", every_seconds=expiry.EVERY_SECONDS, run=lambda: expiry.expire_due(run))
     schedule.add("endpoints", every_seconds=closing.EVERY_SECONDS, run=lambda: closing.close_failing(run))
+    schedule.add("endpoint gaps", every_seconds=resending.GAPS_EVERY_SECONDS, run=lambda: resending.fill_gaps(run))
     endpoints = EndpointLanes(run, worker)
     works: list[Work] = [schedule.serve, partial(_keep_time, run), parts.access.keep_keys, endpoints.keep]
     if parts.till is not None and parts.freshness is not None:

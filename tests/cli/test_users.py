@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Shell
+from tests.cli.conftest import Ran, Shell
+from tests.cli.shop import Shop, use_shop
 from tests.identity.rows import rows_of
 from tollhouse.events.tables import events
-from tollhouse.identity import suppressions
+from tollhouse.identity import foreign_users, suppressions
 from tollhouse.identity.tables import sessions, users
 from tollhouse.testing import SignedInClient, TestKit
 
@@ -91,7 +93,7 @@ def test_nobody_is_erased_without_a_yes(shell: Shell, alice_id: str, monkeypatch
     assert shell.run("users", "find", "alice@example.com").code == 0
 
 
-@pytest.mark.parametrize("words", [["export"], ["block"], ["unblock"], ["erase", "--yes"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["show"], ["export"], ["block"], ["unblock"], ["erase", "--yes"]], ids=" ".join)
 def test_an_unknown_id_is_said_to_be_none(shell: Shell, words: list[str]):
     ran = shell.run("users", words[0], NOBODY, *words[1:])
     assert (ran.code, ran.out) == (1, "")
@@ -126,3 +128,60 @@ def test_mail_goes_again_to_whom_it_was_held_back_from(shell: Shell):
         return await kit.sign_in("bob@example.com")
 
     assert shell.use(come_in).user_id
+
+
+def test_users_are_listed_without_an_address(shell: Shell, alice_id: str):
+    async def sign_in(kit: TestKit) -> SignedInClient:
+        return await kit.sign_in("bob@example.com")
+
+    bob = shell.use(sign_in).user_id
+    assert shell.run("users", "block", bob).code == 0
+    listed = json.loads(shell.run("users", "list", "--json").out)
+    assert [each["id"] for each in listed] == [bob, alice_id]
+    assert set(listed[0]) == {"id", "created_at", "signed_in_at", "blocked_at"}
+    (blocked,) = json.loads(shell.run("users", "list", "--blocked", "--json").out)
+    assert (blocked["id"], blocked["blocked_at"][-1]) == (bob, "Z")
+    assert len(json.loads(shell.run("users", "list", "--limit", "1", "--json").out)) == 1
+    header, first, noted, second = shell.run("users", "list").out.splitlines()
+    assert (header.split()[0], first.split()[0], second.split()[0]) == ("id", bob, alice_id)
+    assert noted == f"  blocked since {blocked['blocked_at']}"
+
+
+def test_a_user_is_shown_with_credits_and_events(shell: Shell, alice_id: str):
+    assert shell.run("credits", "grant", alice_id, "7").code == 0
+    shown = json.loads(shell.run("users", "show", alice_id, "--json").out)
+    assert (shown["id"], shown["credits"]["available"]) == (alice_id, 7)
+    assert "features" not in shown, "there is no till"
+    assert [each["type"] for each in shown["events"]] == ["credits.granted", "user.signed_in", "user.created"]
+    printed = shell.run("users", "show", alice_id).out
+    assert max(map(len, printed.splitlines())) <= 100
+    assert "available     7" in printed
+
+
+def test_a_user_of_another_issuer_is_shown_by_their_own_name(shell: Shell):
+    async def resolve(kit: TestKit) -> str:
+        return await kit.toll.run.db.transact(foreign_users.resolve, kit.toll.run, "https://issuer.example#42")
+
+    user_id = shell.use(resolve)
+    shown = json.loads(shell.run("users", "show", "https://issuer.example#42", "--json").out)
+    assert shown["id"] == user_id
+
+
+def test_a_user_of_a_shop_is_shown_with_what_they_pay_for(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    async def work(shop: Shop) -> tuple[Ran, Ran]:
+        await shop.buy("pro-monthly")
+        await shop.run("reconcile", "--repair")
+        return (
+            await shop.run("users", "show", shop.alice.user_id, "--json"),
+            await shop.run("users", "show", shop.alice.user_id),
+        )
+
+    as_json, printed = use_shop(shell, monkeypatch, tmp_path, work)
+    shown = json.loads(as_json.out)
+    (subscription,) = shown["subscriptions"]
+    assert (shown["features"], subscription["product_id"], subscription["status"]) == (["exports"], "pro", "active")
+    assert subscription["current_period_end"].endswith("Z")
+    assert "subscriptions:" in printed.out
+    assert subscription["id"] in printed.out

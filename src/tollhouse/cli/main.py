@@ -14,6 +14,7 @@ from tollhouse.cli.clients import clients
 from tollhouse.cli.credits import credits
 from tollhouse.cli.deliveries import deliveries
 from tollhouse.cli.doctor import doctor
+from tollhouse.cli.endpoints import endpoints
 from tollhouse.cli.events import events
 from tollhouse.cli.keys import api_keys, keys
 from tollhouse.cli.reconcile import reconcile
@@ -104,6 +105,7 @@ def migrate() -> None:
 cli.add_command(users)
 cli.add_command(credits)
 cli.add_command(deliveries)
+cli.add_command(endpoints)
 cli.add_command(events)
 cli.add_command(doctor)
 cli.add_command(keys)

@@ -51,8 +51,9 @@ def database_settings_or_exit() -> Settings:
     from tollhouse.settings import Settings
     from tollhouse.telemetry import logs
 
+    given: dict[str, Any] = {"mode": "serve"}
     with contextlib.suppress(ValueError):  # which `settings_or_exit` explains
-        if not Settings(mode="serve").database_url and (DEV_DATA / "port").exists():
+        if not Settings(**given).database_url and (DEV_DATA / "port").exists():
             from tollhouse.dev.server import kept_settings
 
             click.echo(f"On the data of `tollhouse dev` in {DEV_DATA}.", err=True)

@@ -1,4 +1,4 @@
-"""`tollhouse users`: found by address through its digest, for nothing else names them."""
+"""`tollhouse users`: listed, and found by address through its digest, for nothing else names them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tollhouse.cli.running import as_json, fail, print_record, settings_or_exit, with_database
+from tollhouse.cli.users_shown import list_users, show_user
 
 if TYPE_CHECKING:
     from tollhouse.runtime import Runtime
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 
 @click.group()
 def users() -> None:
-    """Find, invite, export, block and erase users."""
+    """List, find, show, invite, export, block and erase users."""
+
+
+users.add_command(list_users)
+users.add_command(show_user)
 
 
 @users.command()

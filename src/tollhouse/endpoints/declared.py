@@ -47,6 +47,9 @@ def problems_of(url: str, event_types: tuple[str, ...], *, is_private: bool) -> 
 async def declare(run: Runtime) -> None:
     """Write the endpoints of the settings down, and disable those that were there and are no more."""
     await run.db.transact(_declare, run)
+    for each in await endpoints.find_all(run):
+        if each.disabled_at is not None:
+            await endpoints.park(run, each, f"The endpoint was disabled. {each.disabled_because}")
 
 
 async def _declare(tx: Transaction, run: Runtime) -> None:
@@ -55,16 +58,17 @@ async def _declare(tx: Transaction, run: Runtime) -> None:
         await endpoints.put(tx, _endpoint_of(run, each, known.get(each.name)))
     declared = {each.name for each in run.settings.endpoints}
     for each in known.values():
-        if each.is_declared and each.name not in declared and each.disabled_at is None:
+        if each.is_declared and each.name not in declared:
             await tx.execute(endpoints.DISABLE, wanted=each.name, now=run.now_us, because=NOT_DECLARED)
             await tx.execute(endpoints.UNSUBSCRIBE, subscriber=each.subscriber)
+            await tx.execute(endpoints.RELEASE, wanted=each.name)
 
 
 def _endpoint_of(run: Runtime, wanted: EndpointSettings, before: Endpoint | None) -> Endpoint:
     """Return an endpoint as the settings want it; one that was disabled since stays so, unless it moved."""
     disabled_at, because = None, None
     if not wanted.enabled:
-        disabled_at, because = run.now_us, BY_SETTINGS
+        disabled_at, because = (before.disabled_at if before else None) or run.now_us, BY_SETTINGS
     elif before and before.url == wanted.url and before.disabled_because not in (BY_SETTINGS, NOT_DECLARED):
         disabled_at, because = before.disabled_at, before.disabled_because
     return Endpoint(
@@ -78,5 +82,10 @@ def _endpoint_of(run: Runtime, wanted: EndpointSettings, before: Endpoint | None
         disabled_at=disabled_at,
         disabled_because=because,
         created_at=before.created_at if before else run.now_us,
-        enabled_at=before.enabled_at if before and before.disabled_at == disabled_at else run.now_us,
+        enabled_at=before.enabled_at if before and _is_as_before(wanted, disabled_at, before) else run.now_us,
     )
+
+
+def _is_as_before(wanted: EndpointSettings, disabled_at: int | None, before: Endpoint) -> bool:
+    """Whether it gets what it got before: else it does so from now on, and nothing of before is missing."""
+    return before.disabled_at == disabled_at and before.event_types == endpoints.types_of(wanted.event_types)

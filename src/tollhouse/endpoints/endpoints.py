@@ -73,6 +73,8 @@ DISABLE: Final = Statement(
     .values(disabled_at=bindparam("now"), disabled_because=bindparam("because")),
     str,
 )
+# Whoever is in the settings no more may be removed by command.
+RELEASE: Final = Statement(update(table).where(table.c.name == bindparam("wanted")).values(is_declared=0), str)
 ENABLE: Final = Statement(
     update(table)
     .where(table.c.name == bindparam("wanted"), table.c.disabled_at.is_not(None))
@@ -144,7 +146,7 @@ async def remove(run: Runtime, name: str) -> None:
         await tx.execute(UNSUBSCRIBE, subscriber=endpoint.subscriber)
 
     await run.db.transact(work)
-    await _park(run, endpoint, "The endpoint was removed.")
+    await park(run, endpoint, "The endpoint was removed.")
 
 
 async def disable(run: Runtime, name: str, *, because: str) -> bool:
@@ -157,7 +159,7 @@ async def disable(run: Runtime, name: str, *, because: str) -> bool:
         return bool(changed)
 
     disabled = await run.db.transact(work)
-    await _park(run, endpoint, f"The endpoint was disabled. {because}")
+    await park(run, endpoint, f"The endpoint was disabled. {because}")
     return disabled
 
 
@@ -184,6 +186,7 @@ def types_of(wanted: Sequence[str]) -> str:
     return json.dumps(sorted(set(wanted) or EVENT_TYPES))
 
 
-async def _park(run: Runtime, endpoint: Endpoint, because: str) -> None:
+async def park(run: Runtime, endpoint: Endpoint, because: str) -> None:
+    """List what waits for an endpoint as failed."""
     while await run.db.write(PARK, subscriber=endpoint.subscriber, because=because, now=run.now_us) == BATCH_SIZE:
         pass

@@ -18,13 +18,6 @@ class EndpointExists(RequestError):
     status = 409
 
 
-class EndpointUnfit(RequestError):
-    """An endpoint needs a name, an https URL, and types of events that exist."""
-
-    code = "endpoint_unfit"
-    status = 422
-
-
 class EventUnknown(NotFound):
     """There is no such event of ours."""
 

@@ -44,10 +44,10 @@ _failed = (_told, deliveries.c.status == FAILED, deliveries.c.event_id.is_not(No
 COUNT_WAITING: Final = _count(_told, deliveries.c.status == WAITING)
 COUNT_FAILED: Final = _count(*_failed)
 FIRST_FAILED: Final = Statement(
-    select(func.min(deliveries.c.created_at)).where(*_failed, deliveries.c.finished_at >= bindparam("after")),
+    select(func.min(deliveries.c.finished_at)).where(*_failed, deliveries.c.finished_at >= bindparam("after")),
     time_or_none,
 )
-COUNT_FAILED_SINCE: Final = _count(*_failed, deliveries.c.created_at >= bindparam("since"))
+COUNT_FAILED_SINCE: Final = _count(*_failed, deliveries.c.finished_at >= bindparam("since"))
 COUNT_UNTOLD: Final = _count(
     events.c.created_at >= bindparam("since"),
     exists().where(subscribers.c.name == bindparam("subscriber"), subscribers.c.event_type == events.c.type),
@@ -71,7 +71,7 @@ async def look(run: Runtime, endpoint: Endpoint) -> Health:
 async def find_missed(run: Runtime, endpoint: Endpoint, *, disabled_at: int) -> Missed:
     """Return what an endpoint, enabled again, has missed.
 
-    That begins before it was disabled: with the oldest event that failed after its last success.
+    That may begin before it was disabled: with the first delivery that was given up after its last success.
     """
     told = {"subscriber": endpoint.subscriber}
     succeeded_at = await run.db.fetch_one(LAST_SUCCESS, **told) or 0

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import and_, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select, update
 
-from tollhouse.db import Database, Statement, any_of
+from tollhouse.db import Statement, any_of
 from tollhouse.endpoints.endpoints import SUBSCRIBER
 from tollhouse.endpoints.errors import EndpointUnknown, EventUnknown, ReceiptUnclear
 from tollhouse.events import records
-from tollhouse.events.tables import DELIVERED, FAILED, WAITING, events
+from tollhouse.events.tables import DELIVERED, FAILED, WAITING, events, is_waiting, subscribers
 from tollhouse.events.tables import deliveries as table
 from tollhouse.runtime import Runtime
+
+PAID: Final = "payment.succeeded"
+_told = events.join(table, table.c.event_id == events.c.id)
 
 
 def time_or_none(time_us: int | None) -> int | None:
@@ -37,22 +40,41 @@ APPLY: Final = Statement(
     ),
     str,
 )
+# The user's later ones may have been put off because this one was in their way.
+LET_PASS: Final = Statement(
+    update(table)
+    .where(
+        table.c.subscriber == bindparam("told"),
+        table.c.user_id.in_(select(events.c.user_id).where(events.c.id == bindparam("told_event"))),
+        is_waiting(table),
+        table.c.lease.is_(None),
+        table.c.attempts == 0,
+        table.c.due_at > bindparam("now"),
+    )
+    .values(due_at=bindparam("now")),
+    str,
+)
 APPLIED_AT: Final = Statement(
     select(func.min(table.c.applied_at)).where(
         table.c.event_id == bindparam("told_event"), table.c.subscriber == bindparam("told")
     ),
     time_or_none,
 )
-_tells_of_payment = or_(
-    and_(events.c.subject == bindparam("purchase_id"), events.c.type == "payment.succeeded"),
-    and_(events.c.subject == bindparam("subscription_id"), events.c.type == "subscription.updated"),
-)
-OF_PURCHASE: Final = Statement(
-    select(func.min(table.c.applied_at))
-    .join_from(events, table, table.c.event_id == events.c.id)
-    .where(_tells_of_payment, table.c.subscriber.like(SUBSCRIBER + "%")),
-    time_or_none,
-)
+
+
+def applied_at(payment_id: ColumnElement[str]) -> ColumnElement[int | None]:
+    """Return, for a query that has the id of a payment, since when an app is known to have applied it, or NULL."""
+    return select(func.min(table.c.applied_at)).select_from(_told).where(*_of(payment_id)).scalar_subquery()
+
+
+def is_told(payment_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return, for a query that has the id of a payment, whether an endpoint that is enabled gets the event of it."""
+    is_enabled = and_(subscribers.c.name == table.c.subscriber, subscribers.c.event_type == PAID)
+    return exists().select_from(_told.join(subscribers, is_enabled)).where(*_of(payment_id))
+
+
+def _of(payment_id: ColumnElement[str]) -> tuple[ColumnElement[bool], ...]:
+    return events.c.subject == payment_id, events.c.type == PAID, table.c.subscriber.like(SUBSCRIBER + "%")
 
 
 async def note(run: Runtime, event_id: str, *, endpoint: str | None) -> int:
@@ -73,12 +95,9 @@ async def note(run: Runtime, event_id: str, *, endpoint: str | None) -> int:
     name = endpoint or told.pop()
     if endpoint is not None and endpoint not in told:
         raise EndpointUnknown(f"{endpoint} did not get this event.")
-    await run.db.write(APPLY, told_event=event_id, told=SUBSCRIBER + name, now=run.now_us)
+    for change in (APPLY, LET_PASS):
+        await run.db.write(change, told_event=event_id, told=SUBSCRIBER + name, now=run.now_us)
+    run.outbox.wake(SUBSCRIBER + name)
     applied_at = await run.db.fetch_one(APPLIED_AT, told_event=event_id, told=SUBSCRIBER + name)
     assert applied_at is not None, "it was there a moment ago, and deliveries of an event are kept with it"
     return applied_at
-
-
-async def of_purchase(db: Database, *, purchase_id: str, subscription_id: str | None) -> int | None:
-    """Return since when an app is known to have applied what was bought, or None."""
-    return await db.fetch_one(OF_PURCHASE, purchase_id=purchase_id, subscription_id=subscription_id or "")

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from sqlalchemy import and_, bindparam, exists, insert, or_, select
 
+from tollhouse.clock import MINUTE, SECOND
 from tollhouse.db import BATCH_SIZE, Statement, Transaction
 from tollhouse.endpoints import endpoints
 from tollhouse.endpoints.bodies import TEST
-from tollhouse.endpoints.endpoints import Endpoint
+from tollhouse.endpoints.endpoints import NEVER_US, Endpoint
 from tollhouse.endpoints.errors import EndpointUnknown, EventUnknown
 from tollhouse.endpoints.sending import Sender
 from tollhouse.events import Event, records
@@ -21,6 +22,10 @@ from tollhouse.events.outcomes import Answer, Unsuccessful
 from tollhouse.events.tables import FAILED, deliveries, events, subscribers
 from tollhouse.runtime import Runtime
 from tollhouse.signing.tokens import create_id
+
+LEARNT_US: Final = 15 * SECOND  # by then every replica knows of an endpoint, and has committed what it began before
+GAPS_LOOKED_FOR_US: Final = 5 * MINUTE
+GAPS_EVERY_SECONDS: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,7 @@ MISSED: Final = Statement(
             and_(events.c.created_at == bindparam("since"), events.c.id > bindparam("after")),
         ),
         _wanted,
+        events.c.created_at < bindparam("until"),
         ~_has_delivery,
     )
     .order_by(events.c.created_at, events.c.id)
@@ -62,18 +68,34 @@ ADD_MISSED: Final = Statement(
 )
 
 
+async def fill_gaps(run: Runtime) -> None:
+    """Queue what other replicas emitted before they had learnt of an endpoint that was enabled a moment ago."""
+    now = run.now_us
+    for endpoint in await endpoints.find_all(run):
+        if endpoint.disabled_at is None and endpoint.enabled_at > now - GAPS_LOOKED_FOR_US:
+            late = {"since": endpoint.enabled_at, "until": min(endpoint.enabled_at + LEARNT_US, now - LEARNT_US)}
+            while missed := await run.db.fetch_all(MISSED, subscriber=endpoint.subscriber, after="", **late):
+                await run.db.transact(_queue, run, endpoint, missed)
+                run.outbox.wake(endpoint.subscriber)
+
+
+async def _queue(tx: Transaction, run: Runtime, endpoint: Endpoint, missed: list[Missed]) -> None:
+    await tx.execute_many(ADD_DELIVERY, [_row(run, endpoint, each) for each in missed])
+
+
 async def catch_up(run: Runtime, endpoint: Endpoint, *, since: int) -> int:
     """Have everything since then that did not reach an endpoint sent to it, in order; return how much that is.
 
     That is what waits for its next try, what failed, and what happened while nobody was to be told. This is listed as
     failed first, so that no event leaves before those that come before it are there.
     """
-    total = await run.db.write(RECALL, subscriber=endpoint.subscriber, now=run.now_us, because="%")
+    told = {"subscriber": endpoint.subscriber}
+    total = await run.db.write(RECALL, **told, now=run.now_us, because="%")
     moment, after = since, ""
-    while missed := await run.db.fetch_all(MISSED, subscriber=endpoint.subscriber, since=moment, after=after):
+    while missed := await run.db.fetch_all(MISSED, **told, since=moment, after=after, until=NEVER_US):
         await run.db.transact(_list_as_failed, run, endpoint, missed)
         moment, after = missed[-1].created_at, missed[-1].id
-    total += await records.retry_failed(run.db, subscriber=endpoint.subscriber, since=since, now_us=run.now_us)
+    total += await records.retry_failed(run.db, **told, since=since, now_us=run.now_us)
     run.outbox.wake(endpoint.subscriber)
     return total
 

@@ -61,8 +61,9 @@ class Breaker:
     def _count(self, asked_seconds: float) -> None:
         self._failures += 1
         if self._failures >= FAILURES_MAX and not self.is_paused:
-            self._pause(self._pause_seconds * random.uniform(1, 1.2))  # noqa: S311 (jitter, not a secret)
-            self._pause_seconds = min(self._pause_seconds * 2, PAUSE_SECONDS_MAX)
+            longest = min(self._pause_seconds, PAUSE_SECONDS_MAX)
+            self._pause(longest * random.uniform(0.8, 1))  # noqa: S311 (jitter, not a secret)
+            self._pause_seconds = longest * 2
         self._pause(asked_seconds)
 
     def _pause(self, seconds: float) -> None:

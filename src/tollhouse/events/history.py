@@ -36,7 +36,7 @@ def _list(*filters: str) -> Statement[EventRecord]:
     return Statement(
         select(*(table.c[name] for name in EventRecord.__dataclass_fields__))
         .where(*(FILTERS[name] for name in filters))
-        .order_by(table.c.created_at.desc(), table.c.id.desc())
+        .order_by(table.c.created_at.desc(), table.c.sequence.desc(), table.c.id)
         .limit(bindparam("limit")),
         EventRecord,
     )
@@ -48,7 +48,7 @@ LISTS: Final[Mapping[frozenset[str], Statement[EventRecord]]] = {
 OF_SUBJECT: Final = Statement(
     select(*(table.c[name] for name in ("id", "type", "user_id", "sequence", "created_at", "data")))
     .where(table.c.subject == bindparam("subject"))
-    .order_by(table.c.created_at, table.c.id)
+    .order_by(table.c.created_at, table.c.sequence)
     .limit(bindparam("limit")),
     event_of,
 )

@@ -92,7 +92,13 @@ FORGET: Final = Statement(delete(subscribers).where(subscribers.c.seen_at < bind
 PARK_FORGOTTEN: Final = Statement(
     update(deliveries)
     .where(is_waiting(deliveries), deliveries.c.subscriber.not_in(select(subscribers.c.name)))
-    .values(status=FAILED, reason="Nobody serves this subscriber any more.", finished_at=bindparam("now"), lease=None),
+    .values(
+        status=FAILED,
+        reason="Nobody serves this subscriber any more.",
+        finished_at=bindparam("now"),
+        sealed=None,
+        lease=None,
+    ),
     str,
 )
 SUBSCRIPTIONS: Final = Statement(

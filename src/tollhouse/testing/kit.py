@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 import httpx
 from fastapi import FastAPI
-from sqlalchemy import bindparam, exists, literal, or_, select
+from sqlalchemy import and_, bindparam, exists, literal, or_, select
 
 from tollhouse.app import Tollhouse, create_app
 from tollhouse.clock import Clock, FollowingClock
@@ -29,8 +29,19 @@ WAIT_SECONDS_MAX: Final = 10.0
 WAIT_STEP_SECONDS: Final = 0.005
 ADDRESSES_MAX: Final = 65_536
 
+_earlier: Final = table.alias("earlier")
+_is_first: Final = and_(  # and so about to be claimed by whoever did the one before, even where it was put off
+    table.c.attempts == 0,
+    table.c.sequence.is_not(None),
+    ~exists().where(
+        _earlier.c.subscriber == table.c.subscriber,
+        _earlier.c.user_id == table.c.user_id,
+        _earlier.c.sequence < table.c.sequence,
+        _earlier.c.status == WAITING,
+    ),
+)
 _at_work: Final = exists().where(
-    table.c.status == WAITING, or_(table.c.lease.is_not(None), table.c.due_at <= bindparam("now"))
+    table.c.status == WAITING, or_(table.c.lease.is_not(None), table.c.due_at <= bindparam("now"), _is_first)
 )
 AT_WORK: Final = Statement(select(literal(1)).where(_at_work), int)
 
