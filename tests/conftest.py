@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from contextlib import nullcontext
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +43,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if find_spec("sniffio") is None:
+        # httpx tries to import it with each request to an application: so it need not search the disk each time.
+        sys.modules["sniffio"] = None  # pyright: ignore[reportArgumentType]
     config.stash[WITHOUT_DATA] = find_modules_without_data()
 
 
@@ -180,12 +185,18 @@ def testdata() -> Path:
 
 
 @pytest.fixture
-def spawn_tollhouse(tmp_path: Path) -> Iterator[Callable[..., Process]]:
+def tollhouse_command() -> list[str] | None:
+    """What `spawn_tollhouse` executes; None has it fork, from a process that has everything loaded."""
+    return None
+
+
+@pytest.fixture
+def spawn_tollhouse(tmp_path: Path, tollhouse_command: list[str] | None) -> Iterator[Callable[..., Process]]:
     """Starts `tollhouse …` as its own process: takes arguments and settings as `spawn` does; all stopped at the end."""
     processes: list[Process] = []
 
     def start(*argv: str, env: dict[str, str], port: int | None = None) -> Process:
-        processes.append(spawn(argv, env, folder=tmp_path, port=port))
+        processes.append(spawn(argv, env, folder=tmp_path, port=port, command=tollhouse_command))
         return processes[-1]
 
     yield start

@@ -65,7 +65,7 @@ PRODUCTS: list[dict[str, Any]] = [
 CARD = "4242424242424242"
 
 
-def open_shop(database_url: str, **settings: Any) -> TestKit:
+def open_shop(database_url: str | None, **settings: Any) -> TestKit:
     """A shop on this database; enter it yourself."""
     return TestKit(database_url=database_url, **{"stripe": True, "products": PRODUCTS, "app_origins": APP} | settings)
 

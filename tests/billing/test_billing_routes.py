@@ -8,6 +8,8 @@ import pytest
 from fastapi import Depends, FastAPI
 
 from tests.access.forging import Signer, document_of
+from tests.endpoints.receiver import OK, Answer, Receiver
+from tests.endpoints.rig import declare
 from tests.support.hostile_issuer import HostileIssuer, serve
 from tollhouse import Caller, Tollhouse
 from tollhouse.testing import TestKit, make_settings
@@ -16,6 +18,8 @@ from tollhouse.testing.kit_settings import STRIPE
 
 from .shop import APP, PRODUCTS, arrived, begun, bought, open_shop, pay, session_of
 
+APPLIED = Answer(body=b'{"applied": true}')
+MONTH_SECONDS = 32 * 86_400
 OWN = ("/billing/purchases", "/billing/subscription", "/billing/entitlements")
 
 
@@ -77,6 +81,33 @@ async def test_purchases_come_in_pages_the_newest_first(kit: TestKit, alice: Sig
     assert sorted(seen) == sorted(ids)
     assert seen == sorted(seen, reverse=True)
     assert second["next_cursor"] is None
+
+
+async def test_since_when_the_app_has_a_purchase_is_shown(migrated_database_url: str) -> None:
+    async with Receiver(usual=APPLIED) as app, open_shop(migrated_database_url, endpoints=[declare(app)]) as kit:
+        alice = await kit.sign_in("alice@example.com")
+        await begun(alice, key="unpaid")
+        ids = [(await bought(kit, alice, price))["purchase_id"] for price in ("pro-monthly", "pack-100")]
+        applied = await applied_of(alice)
+        assert len(applied) == 3
+        assert {each for each in applied if applied[each]} == set(ids)
+        app.usual = OK  # of what follows, no word
+        await bought(kit, alice, "pack-100", quantity=2)
+        await kit.stripe.control("/clock/advance", seconds=MONTH_SECONDS)  # the plan renews
+        await arrived(kit)
+        alice = await kit.sign_in("alice@example.com")
+        assert app.types.count("payment.succeeded") == 4
+        assert {each: since for each, since in (await applied_of(alice)).items() if since} == {
+            each: applied[each] for each in ids
+        }
+        shown = (await alice.get(f"/billing/purchases/{ids[0]}")).json()
+        assert shown["applied_at"] == applied[ids[0]] >= shown["paid_at"]
+
+
+async def applied_of(buyer: SignedInClient) -> dict[str, str | None]:
+    """Since when the app has each purchase."""
+    purchases = (await buyer.get("/billing/purchases")).raise_for_status().json()["purchases"]
+    return {each["id"]: each["applied_at"] for each in purchases}
 
 
 async def test_a_page_that_is_none_is_refused(alice: SignedInClient) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from itertools import permutations
 
@@ -14,6 +15,7 @@ from tollhouse.billing.tables import payments, stripe_objects
 from tollhouse.billing.tables import subscriptions as subscriptions_table
 from tollhouse.billing.till import Till
 from tollhouse.clock import DAY
+from tollhouse.events.tables import events
 from tollhouse.ledger.tables import lots
 
 
@@ -118,6 +120,20 @@ async def test_whose_it_is_may_be_told_by_the_purchase(desk: Desk) -> None:
     outcome = await desk.do(invoices.settle, invoice(customer_id="cus_other", purchase_id="pur_1"))
     assert outcome.user_id == ALICE
     assert await desk.balance() == 100
+
+
+async def test_only_a_purchase_of_this_user_is_named(desk: Desk) -> None:
+    await desk.begin("pro-monthly")
+    await desk.begin("pro-monthly", id="pur_bobs", user_id="usr_bob", checkout_session_id="cs_bob")
+    await desk.begin("pro-monthly", id="pur_live", livemode=1, checkout_session_id="cs_live")
+    for number, (said, named) in enumerate({"pur_1": "pur_1", "pur_bobs": None, "pur_live": None, "x": None}.items()):
+        facts = invoice(id=f"in_{number}", purchase_id=said)
+        await desk.do(invoices.settle, facts)
+        _, failure = await desk.do(invoices.failed, facts, ALICE)
+        rows = {row["id"]: row["purchase_id"] for row in await desk.rows(payments)}
+        paid = [row for row in await desk.rows(events) if row["type"] == "payment.succeeded"]
+        told = {row["subject"]: json.loads(row["data"]) for row in paid}
+        assert (rows[facts.id], told[facts.id]["purchase_id"], failure["purchase_id"]) == (named, named, named), said
 
 
 async def test_a_price_that_nobody_knows_brings_no_credits(desk: Desk) -> None:

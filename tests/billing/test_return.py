@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
+from tests.endpoints.receiver import Answer, Receiver
+from tests.endpoints.rig import declare, server
 from tollhouse.billing import stripe_account, sync
 from tollhouse.billing.errors import PurchaseUnknown
+from tollhouse.endpoints import endpoints
 from tollhouse.testing import TestKit
 from tollhouse.testing.kit import SignedInClient
 
@@ -53,8 +57,13 @@ async def come_back(kit: TestKit, session_id: str) -> tuple[int, str]:
 
 
 async def status_of(kit: TestKit, session_id: str) -> str:
+    return (await found(kit, session_id))["status"]
+
+
+async def found(kit: TestKit, session_id: str) -> dict[str, Any]:
+    """What the page that waits is told."""
     reply = await kit.new_browser().get(f"/billing/return/status?checkout_session_id={session_id}")
-    return reply.raise_for_status().json()["status"]
+    return reply.raise_for_status().json()
 
 
 async def test_a_paid_purchase_is_there_when_its_buyer_comes_back_first(kit: TestKit, alice: SignedInClient) -> None:
@@ -63,6 +72,7 @@ async def test_a_paid_purchase_is_there_when_its_buyer_comes_back_first(kit: Tes
     await pay(kit, reply["checkout_session_id"])
     status, html = await come_back(kit, reply["checkout_session_id"])
     assert (status, "Thank you, it is paid" in html, "200 credits are in your account" in html) == (200, True, True)
+    assert "return.js" not in html, "there is no app to wait for"
     assert f'href="{APP}/thanks"' in html
     assert (await balance_of(kit, alice)).available == 200
 
@@ -191,6 +201,38 @@ async def test_one_network_cannot_have_us_ask_stripe_for_ever(kit: TestKit, alic
     nowhere = "/billing/return/status?checkout_session_id=cs_test_1"
     limited = [await browser.get(nowhere) for _ in range(300)][-1]
     assert (limited.status_code, limited.json()["code"]) == (429, "rate_limited")
+
+
+async def test_the_page_says_when_the_app_has_what_was_paid(migrated_database_url: str) -> None:
+    async with (
+        Receiver(usual=Answer(500)) as app,
+        open_shop(migrated_database_url, endpoints=[declare(app, event_types=["payment.succeeded"])]) as kit,
+    ):
+        alice = await kit.sign_in("alice@example.com")
+        session_id = (await begun(alice))["checkout_session_id"]
+        assert await found(kit, session_id) == {"status": "open", "applied": None}
+        await pay(kit, session_id)
+        await arrived(kit)
+        _, html = await come_back(kit, session_id)
+        assert ("Tollhouse is setting it up." in html, "has it" in html) == (True, False)
+        assert ("return.js" in html, 'http-equiv="refresh"' in html) == (True, False)
+        assert await found(kit, session_id) == {"status": "paid", "applied": False}
+        paid = next(each.event["id"] for each in app.arrivals if each.event["type"] == "payment.succeeded")
+        worker = await server(kit, "events:apply")
+        (await worker.post(f"/api/events/{paid}/applied", json={})).raise_for_status()
+        _, html = await come_back(kit, session_id)
+        assert ("Tollhouse has it." in html, "setting it up" in html, "return.js" in html) == (True, False, False)
+        assert await found(kit, session_id) == {"status": "paid", "applied": True}
+
+
+@pytest.mark.parametrize("event_types", [("payment.succeeded",), ("user.created", "credits.granted")])
+async def test_the_page_says_nothing_of_an_app_that_is_not_told(event_types: tuple[str, ...]) -> None:
+    async with Receiver() as app, open_shop(None, endpoints=[declare(app, event_types=event_types)]) as kit:
+        reply = await bought(kit, await kit.sign_in("alice@example.com"))
+        await endpoints.disable(kit.toll.run, "app", because="It is moved.")
+        _, html = await come_back(kit, reply["checkout_session_id"])
+        assert ("Thank you" in html, "setting it up" in html, "has it" in html) == (True, False, False)
+        assert (await found(kit, reply["checkout_session_id"]))["applied"] is None
 
 
 async def intent_of(kit: TestKit) -> str:

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
 import pytest
 from playwright.async_api import Page, expect
+from sqlalchemy import func, select
 
+from tests.endpoints.receiver import SECRET, Answer, Arrival, Receiver
 from tollhouse import Tollhouse
 from tollhouse.access import api_keys
+from tollhouse.db import Statement
+from tollhouse.endpoints import endpoints, resending
+from tollhouse.endpoints.endpoints import Endpoint
+from tollhouse.endpoints.secrets import Secret, seal_secrets
+from tollhouse.events.tables import events
 from tollhouse.testing import make_settings
 
+from .looks import examine
 from .people import Browsers, be_signed_in, expect_heading, sign_in
 from .product import Product
 from .states_billing import sandbox_of, steer
@@ -54,14 +64,42 @@ async def user_id_of(page: Page, product: Product) -> str:
     return (await (await page.request.get(f"{product.url}/auth/session")).json())["user_id"]
 
 
+def beside(product: Product) -> Tollhouse:
+    """What a command acts with: the database and the secret of the running product."""
+    assert product.data is not None
+    secret, database_url = (product.data / "secret").read_text(), f"sqlite:///{product.data}/tollhouse.db"
+    return Tollhouse(make_settings(url=product.url, mode="dev", secret=secret, database_url=database_url))
+
+
+@asynccontextmanager
+async def told_of(event_type: str, app: Receiver, product: Product) -> AsyncIterator[None]:
+    """An app at an endpoint, which is told of the newest event of a type that happened before."""
+    async with beside(product).opened() as run:
+        endpoint = Endpoint(
+            name="app",
+            url=app.url,
+            secrets=seal_secrets(run.keys, "app", [Secret(SECRET)]),
+            event_types=endpoints.types_of([event_type]),
+            with_address=0,
+            private_network=0,
+            is_declared=0,
+            disabled_at=None,
+            disabled_because=None,
+            created_at=run.now_us,
+            enabled_at=run.now_us,
+        )
+        await endpoints.add(run, endpoint)
+        newest = Statement(select(func.max(events.c.id)).where(events.c.type == event_type), str)
+        await resending.resend(run, await run.db.fetch_one(newest) or "")
+        try:
+            yield
+        finally:
+            await endpoints.remove(run, "app")
+
+
 async def spend(product: Product, user_id: str, credits: int) -> None:
     """Spend as the app's server does, with an API key of its own."""
-    assert product.data is not None
-    secret = (product.data / "secret").read_text()
-    settings = make_settings(
-        url=product.url, mode="dev", secret=secret, database_url=f"sqlite:///{product.data}/tollhouse.db"
-    )
-    async with Tollhouse(settings).opened() as run:
+    async with beside(product).opened() as run:
         _, key = await api_keys.create(run, name="app", scopes=["credits:spend"])
     path, headers = f"/api/users/{user_id}/credits/spends", {"authorization": f"Bearer {key}"}
     reply = await product.client.post(path, json={"credits": credits}, headers=headers)
@@ -94,6 +132,29 @@ async def test_credits_are_bought_spent_and_owed_after_a_refund(
     await steer(product, "/refunds", payment_intent=intent)
     await expect_soon(page, product, "0 to use, 30 owed after a refund")
     await expect(page.locator("main")).to_contain_text("returned")
+
+
+async def test_the_page_tells_when_the_app_has_what_was_paid(browsers: Browsers, product: Product, alice: str) -> None:
+    page, may_answer = await browsers.page(), asyncio.Event()
+
+    async def apply(_: Arrival) -> Answer:
+        await may_answer.wait()
+        return Answer(body=b'{"applied": true}')
+
+    await be_signed_in(page, product, alice)
+    await choose_credits(page, product)
+    await pay(page, product)
+    await expect_heading(page, "Thank you, it is paid")
+    app = Receiver()
+    app.decide = apply
+    async with app, told_of("payment.succeeded", app, product):
+        await page.reload()
+        await expect(page.locator("main")).to_contain_text("Harbour Notes is setting it up.")
+        await examine(page)
+        await app.until(1)
+        may_answer.set()
+        await expect(page.locator("main")).to_contain_text("Harbour Notes has it.")
+        await examine(page)
 
 
 async def test_a_plan_is_subscribed_to_changed_and_cancelled(browsers: Browsers, product: Product, alice: str) -> None:

@@ -13,6 +13,7 @@ from tests.support.databases import migrate
 from tollhouse.cli import main
 from tollhouse.dev.server import OWN_FILES, kept_settings, prepare
 from tollhouse.settings import PREFIX
+from tollhouse.telemetry import logs
 
 
 def test_a_reset_leaves_everybody_elses_files_alone(tmp_path: Path) -> None:
@@ -38,6 +39,8 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in [name for name in os.environ if name.startswith(PREFIX)]:
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
+    # It would point every later log line of this process at the stream that is captured for this test alone.
+    monkeypatch.setattr(logs, "configure", lambda _format: None)
     data = prepare(tmp_path / ".tollhouse", reset=False)
     (data / "port").write_text("8100")
     asyncio.run(migrate(f"sqlite:///{data / 'tollhouse.db'}"))

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from fastapi import FastAPI
 
-from tests.docs.documents import CREDITS, EVENTS, README, ROOT, SANDBOX, TOKENS, blocks
+from tests.docs.documents import CREDITS, EVENTS, README, SANDBOX, TOKENS, blocks
 from tollhouse import Event
 from tollhouse.endpoints.secrets import Secret, create_secret
 from tollhouse.endpoints.signing import Signer
@@ -93,42 +92,3 @@ def test_every_python_block_is_run_here() -> None:
     assert found == [README, README, CREDITS, EVENTS, EVENTS, *[SANDBOX] * 3, *[TOKENS] * 4], (
         "a new block wants a test of its guide"
     )
-
-
-def load_example() -> Any:
-    spec = importlib.util.spec_from_file_location("example_host", ROOT / "examples" / "host" / "main.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-async def test_the_example_keeps_each_user_s_notes_and_forgets_them_with_the_user() -> None:
-    host = load_example()
-    async with TestKit(app=host.app, toll=host.toll) as kit:
-        alice, bob = await kit.sign_in("alice@example.com"), await kit.sign_in("bob@example.com")
-        await kit.settle()
-        assert (await alice.post("/notes", params={"text": "milk"})).json() == {"notes": ["Welcome!", "milk"]}
-        assert (await bob.get("/notes")).json() == {"email": "bob@example.com", "notes": ["Welcome!"]}
-        assert (await kit.new_browser().get("/notes")).status_code == 401
-        assert (await kit.new_browser().get("/")).status_code == 200
-        assert (await alice.post("/account/delete", json={"confirm": "yes"})).status_code == 200
-        await kit.settle()
-    assert alice.user_id not in host.notes
-    assert bob.user_id in host.notes
-
-
-async def test_the_example_refuses_a_note_that_another_site_sends() -> None:
-    host = load_example()
-    async with TestKit(app=host.app, toll=host.toll) as kit:
-        alice = await kit.sign_in("alice@example.com")
-        sent = await alice.post("/notes", params={"text": "spam"}, headers={"origin": "https://mallory.example"})
-        assert (sent.status_code, sent.json()["code"]) == (403, "cross_site_request")
-        await kit.settle()
-    assert "spam" not in host.notes.get(alice.user_id, [])
-
-
-def test_the_example_stays_small() -> None:
-    assert len((ROOT / "examples" / "host" / "main.py").read_text().splitlines()) < 60
-    assert (ROOT / "examples" / "host" / "README.md").read_text().count("\n") <= 16

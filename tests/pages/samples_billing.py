@@ -32,9 +32,11 @@ def contexts(say: Say) -> Iterator[tuple[str, str, Context]]:
 def _returns(say: Say) -> Iterator[tuple[str, str, Context]]:
     bought: Context = {"product": say("Pro"), "quantity": 2}
     after: Context = {"continue_url": "https://app.example.com/thanks"}
-    paid = bought | after | {"state": "paid", "is_subscription": False, "credits": 100}
-    yield "return_paid", "billing_return.html", paid
     waiting = bought | after | {"session_id": say("cs_test_1")}
+    paid = bought | after | {"state": "paid", "is_subscription": False, "credits": 100}
+    yield "return_paid", "billing_return.html", paid | {"is_applied": None}
+    yield "return_paid_applied", "billing_return.html", paid | {"is_applied": True}
+    yield "return_paid_setting_up", "billing_return.html", waiting | paid | {"is_applied": False}
     yield "return_processing", "billing_return.html", waiting | {"state": "processing"}
     yield "return_checking", "billing_return.html", waiting | {"state": "checking"}
     again: Context = {"again_url": "/billing/pricing"}

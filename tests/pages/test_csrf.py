@@ -66,6 +66,7 @@ FOR_PROGRAMS = {
     "/api/users/{id:path}/credits/holds": "not_authenticated",
     "/api/credits/holds/{id}/capture": "not_authenticated",
     "/api/credits/holds/{id}/release": "not_authenticated",
+    "/api/events/{id}/applied": "not_authenticated",
 }
 
 STATUSES = {"cross_site_request": 403, "signature_invalid": 400, "not_authenticated": 401}

@@ -39,6 +39,9 @@ PUBLIC = {
     ("POST", "/api/users/{id}/credits/holds"),
     ("POST", "/api/credits/holds/{id}/capture"),
     ("POST", "/api/credits/holds/{id}/release"),
+    ("GET", "/events/schema.json"),
+    ("GET", "/api/events/{id}"),
+    ("POST", "/api/events/{id}/applied"),
     ("GET", "/health/live"),
     ("GET", "/health/ready"),
 }

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 LOOPBACK = "127.0.0.1"
 _PR_SET_PDEATHSIG = 1
@@ -56,6 +56,7 @@ def start_child(
     account: Account | None = None,
     signal_when_orphaned: signal.Signals = signal.SIGKILL,
     folder: Path | None = None,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """A process in a group of its own, writing both streams to `output`; it gets the signal if this one dies."""
     return subprocess.Popen(
@@ -65,16 +66,18 @@ def start_child(
         stderr=subprocess.STDOUT,
         env=env,
         cwd=folder,
+        pass_fds=pass_fds,
         process_group=0,
         user=account.uid if account else None,
         group=account.gid if account else None,
         extra_groups=[] if account else None,
         # In the child, after it has changed its user: that change would clear the wish again.
-        preexec_fn=_die_with_parent(signal_when_orphaned),  # noqa: PLW1509 (it calls one function of libc, loaded before)
+        preexec_fn=die_with_parent(signal_when_orphaned),  # noqa: PLW1509 (it calls one function of libc, loaded before)
     )
 
 
-def _die_with_parent(wanted: signal.Signals) -> Callable[[], None] | None:
+def die_with_parent(wanted: signal.Signals) -> Callable[[], None] | None:
+    """What a child of this process calls to get the signal when this one dies; None where no system does that."""
     if _libc is None:
         return None
     prctl, parent = _libc.prctl, os.getpid()
@@ -87,13 +90,34 @@ def _die_with_parent(wanted: signal.Signals) -> Callable[[], None] | None:
     return ask_kernel
 
 
-def signal_group(child: subprocess.Popen[bytes], wanted: signal.Signals) -> None:
+class Child(Protocol):
+    """A process of ours: `subprocess.Popen`, or what stands for one that another process has started for us."""
+
+    @property
+    def pid(self) -> int:
+        """Its id, also of its group."""
+        ...
+
+    def poll(self) -> int | None:
+        """Its exit code, minus the signal's number when one ended it; None while it runs."""
+        ...
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its exit code, once it has ended; `subprocess.TimeoutExpired` when the seconds are over."""
+        ...
+
+    def send_signal(self, sig: int) -> None:
+        """Signal it, unless it is known to have ended."""
+        ...
+
+
+def signal_group(child: Child, wanted: signal.Signals) -> None:
     """Send the signal to the child and to what it started; nothing where they are gone."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(child.pid, wanted)
 
 
-def stop_child(child: subprocess.Popen[bytes], wanted: signal.Signals, *, patience_seconds: float) -> int:
+def stop_child(child: Child, wanted: signal.Signals, *, patience_seconds: float) -> int:
     """The exit code of the child after the signal, or after SIGKILL to its group when its time is up."""
     if child.poll() is None:
         child.send_signal(wanted)
@@ -106,7 +130,7 @@ def stop_child(child: subprocess.Popen[bytes], wanted: signal.Signals, *, patien
     return code
 
 
-def wait_for_port(child: subprocess.Popen[bytes], port: int, *, patience_seconds: float) -> bool:
+def wait_for_port(child: Child, port: int, *, patience_seconds: float) -> bool:
     """Whether the child came to listen on the port; False when it ended or its time was up."""
     deadline = time.monotonic() + patience_seconds
     while child.poll() is None and time.monotonic() < deadline:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
+import functools
 import os
 import signal
-import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,10 +14,20 @@ from typing import Self
 
 import httpx
 
-from tests.support.children import LOOPBACK, free_port, free_port_before_another, signal_group, start_child, stop_child
+from tests.support.children import (
+    LOOPBACK,
+    Child,
+    free_port,
+    free_port_before_another,
+    signal_group,
+    start_child,
+    stop_child,
+)
+from tests.support.warm import CAN_FORK, Warm
 
 ANSWER_SECONDS_MAX = 20.0
 STOP_SECONDS_MAX = 15.0
+SCRIPT = Path(sys.executable).with_name("tollhouse")
 # What a server may know of this machine; settings of whoever runs the tests must not leak into it.
 PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR", "COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG", "PYTHONPATH")
 
@@ -28,7 +39,7 @@ class ProcessFailed(RuntimeError):
 class Process:
     """A running process with its output in a file; as a context manager it is stopped at the end."""
 
-    def __init__(self, child: subprocess.Popen[bytes], output: Path, *, port: int) -> None:
+    def __init__(self, child: Child, output: Path, *, port: int) -> None:
         """Made by `spawn`."""
         self._child = child
         self.output = output
@@ -56,7 +67,7 @@ class Process:
     async def answers(self, path: str = "/health/live", *, within_seconds: float = ANSWER_SECONDS_MAX) -> Self:
         """This process, once the path answers with anything below 500."""
         deadline = asyncio.get_running_loop().time() + within_seconds
-        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=2) as client:
+        async with httpx.AsyncClient(base_url=self.url, trust_env=False, timeout=2, verify=False) as client:
             while asyncio.get_running_loop().time() < deadline:
                 if self.exit_code is not None:
                     raise ProcessFailed(f"ended with {self.exit_code} before it answered:\n{self.text()[-4000:]}")
@@ -97,21 +108,45 @@ class Process:
 
 def find_command() -> list[str]:
     """The installed `tollhouse`, or its entry point where the checkout is only on the path."""
-    script = Path(sys.executable).with_name("tollhouse")
-    return [str(script)] if script.exists() else [sys.executable, "-c", "from tollhouse.cli import main; main()"]
+    return [str(SCRIPT)] if SCRIPT.exists() else [sys.executable, "-c", "from tollhouse.cli import main; main()"]
 
 
-def spawn(argv: Sequence[str], env: Mapping[str, str], *, folder: Path, port: int | None = None) -> Process:
+@functools.cache
+def warm() -> Warm:
+    """What forks `tollhouse …` for the tests of this process; started when it is first asked for, ended with us."""
+    # Its children are told for themselves whether to measure.
+    process = Warm({name: value for name, value in passed_on().items() if not name.startswith("COVERAGE_")})
+    atexit.register(process.stop)
+    return process
+
+
+def passed_on() -> dict[str, str]:
+    """What a process may know of this machine."""
+    return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
+
+
+def spawn(
+    argv: Sequence[str],
+    env: Mapping[str, str],
+    *,
+    folder: Path,
+    port: int | None = None,
+    command: Sequence[str | Path] | None = None,
+) -> Process:
     """A `tollhouse …` process with these arguments and exactly these settings.
 
     `{port}` in an argument or a setting becomes its port, a free one unless given. Output goes to a file in `folder`,
-    which is also where it runs, so no `.env` or `tollhouse.toml` of the checkout reaches it.
+    which is also where it runs, so no `.env` or `tollhouse.toml` of the checkout reaches it. It is forked from a
+    process that has everything loaded, where that can be; `command`, say `find_command()`, is executed instead.
     """
     port = port or (free_port_before_another() if "dev" in argv else free_port())
     output = folder / f"tollhouse-{port}.log"
-    passed_on = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    settings = {name: value.replace("{port}", str(port)) for name, value in env.items()}
-    command = [*find_command(), *(argument.replace("{port}", str(port)) for argument in argv)]
+    settings = passed_on() | {name: value.replace("{port}", str(port)) for name, value in env.items()}
+    arguments = [argument.replace("{port}", str(port)) for argument in argv]
     with output.open("ab") as stream:
-        child = start_child(command, output=stream, env=passed_on | settings, folder=folder)
+        if command or not CAN_FORK:
+            words = [*(command or find_command()), *arguments]
+            child: Child = start_child(words, output=stream, env=settings, folder=folder)
+        else:
+            child = warm().start(SCRIPT, arguments, env=settings, folder=folder, output=stream)
     return Process(child, output, port=port)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from tollhouse.access.dependencies import BEARER
-from tollhouse.billing import entitlements, models, subscriptions
+from tollhouse.billing import applied, entitlements, models, subscriptions
 from tollhouse.billing.buyers import find_user_id
 from tollhouse.billing.checkout_routes import NOT_KNOWN
 from tollhouse.billing.errors import PurchaseUnknown
@@ -96,9 +96,9 @@ async def show_purchases(request: Request) -> Response:
     if user_id is None:
         return reply_json({"purchases": [], "next_cursor": None})
     page = await list_purchases(till, user_id, before=before, limit=limit)
-    return reply_json(
-        {"purchases": [models.purchase_json(each) for each in page.purchases], "next_cursor": page.next_cursor}
-    )
+    receipts = await applied.of_purchases(till.run.db, page.purchases)
+    shown = [models.purchase_json(each, receipts[each.id]) for each in page.purchases]
+    return reply_json({"purchases": shown, "next_cursor": page.next_cursor})
 
 
 @router.get(
@@ -114,7 +114,7 @@ async def show_purchase(request: Request) -> Response:
     purchase = await till.run.db.fetch_one(FIND, purchase_id=purchase_id) if ID.fullmatch(purchase_id) else None
     if purchase is None or purchase.user_id != user_id or purchase.livemode != till.livemode:
         raise PurchaseUnknown
-    return reply_json(models.purchase_json(purchase))
+    return reply_json(models.purchase_json(purchase, await applied.of_purchase(till.run.db, purchase)))
 
 
 @router.get(

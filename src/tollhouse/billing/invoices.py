@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
 from math import floor
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import bindparam, select
 
@@ -20,6 +20,7 @@ from tollhouse.billing.till import Till
 from tollhouse.clock import DAY
 from tollhouse.db import Statement, Transaction
 from tollhouse.ledger.grants import Source
+from tollhouse.runtime import Happened
 
 PAID: Final = "paid"
 CREATE: Final = "subscription_create"
@@ -53,7 +54,8 @@ async def take(tx: Transaction, till: Till, facts: InvoiceFacts) -> Settled:
     # Asked once more of the database: a price may have been pushed elsewhere just now, and this is written once only.
     prices = {line.stripe_price_id: await find_price(tx, till, line.stripe_price_id) for line in facts.lines}
     grants = list(grants_of(prices, facts))
-    happened = await payments.record(tx, till, _payment(till, facts, user_id, grants, prices), grants)
+    payment = _payment(till, facts, user_id, grants, prices, await _own_purchase_id(tx, till, facts, user_id))
+    happened = await payments.record(tx, till, payment, grants)
     return Settled(Outcome(PROCESSED, user_id=user_id), happened)
 
 
@@ -71,11 +73,17 @@ async def find_user(tx: Transaction, till: Till, facts: InvoiceFacts) -> str | N
     return purchase.user_id if purchase is not None else None
 
 
-def failed(facts: InvoiceFacts, user_id: str) -> tuple[str, dict[str, Any]]:
+async def _own_purchase_id(tx: Transaction, till: Till, facts: InvoiceFacts, user_id: str) -> str | None:
+    """Return the purchase that an invoice is of, or None: anybody with Stripe's dashboard may write into metadata."""
+    purchase = await purchases.find_own(tx, till, facts.purchase_id)
+    return purchase.id if purchase is not None and purchase.user_id == user_id else None
+
+
+async def failed(tx: Transaction, till: Till, facts: InvoiceFacts, user_id: str) -> Happened:
     """Return the event that an invoice could not be collected this time."""
     return "payment.failed", {
         "user_id": user_id,
-        "purchase_id": facts.purchase_id,
+        "purchase_id": await _own_purchase_id(tx, till, facts, user_id),
         "invoice_id": facts.id,
         "subscription_id": facts.subscription_id,
         "reason": facts.billing_reason,
@@ -145,13 +153,15 @@ def _grant(price: Price, facts: InvoiceFacts, line: InvoiceLine, credits: int, *
     return Grant(credits, source, expires_at)
 
 
-def _payment(till: Till, facts: InvoiceFacts, user_id: str, grants: list[Grant], prices: Prices) -> payments.Payment:
+def _payment(
+    till: Till, facts: InvoiceFacts, user_id: str, grants: list[Grant], prices: Prices, purchase_id: str | None
+) -> payments.Payment:
     price = _main_price(prices, facts)
     return payments.Payment(
         id=facts.id,
         user_id=user_id,
         livemode=till.livemode,
-        purchase_id=facts.purchase_id,
+        purchase_id=purchase_id,
         subscription_id=facts.subscription_id,
         payment_intent_id=facts.payment_intent_id,
         product_id=price.product.id if price is not None else None,

@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from tollhouse.billing.applied import Receipt
 from tollhouse.billing.catalogue import Price
 from tollhouse.billing.purchases import Purchase
 from tollhouse.billing.subscriptions import Subscription
@@ -99,6 +100,7 @@ class PurchaseReply(BaseModel):
     created_at: str = Field(examples=[TIME])
     expires_at: str = Field(description="Until then its page is open.", examples=[TIME])
     paid_at: str | None = Field(examples=[TIME])
+    applied_at: str | None = Field(description="Since when your app is known to have applied it.", examples=[TIME])
 
 
 class PurchasesReply(BaseModel):
@@ -141,6 +143,10 @@ class ReturnStatusReply(BaseModel):
     status: Literal["paid", "processing", "checking", "open", "failed", "expired"] = Field(
         description="`checking`: Stripe does not answer just now. `open`: it was not paid yet.", examples=["paid"]
     )
+    applied: bool | None = Field(
+        description="Whether your app has applied it; null: it is not paid, or nobody will tell.",
+        examples=[True],
+    )
 
 
 def product_json(product: ProductSettings) -> dict[str, Any]:
@@ -159,7 +165,7 @@ def price_json(price: Price) -> dict[str, Any]:
     return {name: getattr(price.terms, name) for name in PriceReply.model_fields}
 
 
-def purchase_json(purchase: Purchase) -> dict[str, Any]:
+def purchase_json(purchase: Purchase, receipt: Receipt) -> dict[str, Any]:
     """Return a purchase as `PurchaseReply` describes it."""
     same = (
         *("id", "mode", "quantity", "credits", "status", "amount_minor", "currency"),
@@ -172,6 +178,7 @@ def purchase_json(purchase: Purchase) -> dict[str, Any]:
         "created_at": iso(purchase.created_at),
         "expires_at": iso(purchase.expires_at),
         "paid_at": iso_or_none(purchase.paid_at),
+        "applied_at": iso_or_none(receipt.applied_at),
     }
 
 

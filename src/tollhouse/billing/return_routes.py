@@ -30,7 +30,8 @@ async def show_return(request: Request) -> Response:
     till = till_of(request)
     await _limit_looks(request)
     purchase, status = await returns.look(till, request.query_params.get(SESSION_PARAMETER))
-    return web_of(request).page("billing_return.html", **_words(till, purchase, status))
+    is_applied = await returns.is_applied(till, purchase, status)
+    return web_of(request).page("billing_return.html", **_words(till, purchase, status), is_applied=is_applied)
 
 
 @router.get(
@@ -50,10 +51,11 @@ async def show_return(request: Request) -> Response:
     },
 )
 async def show_return_status(request: Request) -> Response:
-    """Tell in one word what became of a payment, for the page that waits for it."""
+    """Tell in one word what became of a payment, and whether your app has it, for the page that waits for both."""
     await _limit_looks(request)
-    _, status = await returns.look(till_of(request), request.query_params.get(SESSION_PARAMETER))
-    return reply_json({"status": status})
+    till = till_of(request)
+    purchase, status = await returns.look(till, request.query_params.get(SESSION_PARAMETER))
+    return reply_json({"status": status, "applied": await returns.is_applied(till, purchase, status)})
 
 
 def _words(till: Till, purchase: Purchase, status: str) -> dict[str, Any]:

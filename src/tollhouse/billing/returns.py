@@ -7,7 +7,7 @@ from typing import Final
 
 import structlog
 
-from tollhouse.billing import sync
+from tollhouse.billing import applied, sync
 from tollhouse.billing.checkout_rows import CREATING, FAILED, OPEN, PAID, PROCESSING
 from tollhouse.billing.errors import PurchaseUnknown, StripeRefused, StripeUnavailable, Unreadable
 from tollhouse.billing.purchases import FIND_BY_SESSION, Purchase
@@ -42,3 +42,10 @@ async def look(till: Till, checkout_session_id: str | None) -> tuple[Purchase, s
         log.warning("return_not_synced", purchase_id=purchase.id, code=error.code)
         return purchase, PROCESSING if purchase.status == PROCESSING else CHECKING
     return purchase, OPEN if purchase.status == CREATING else purchase.status
+
+
+async def is_applied(till: Till, purchase: Purchase, status: str) -> bool | None:
+    """Return whether the app has what was paid; None while it is not paid, and where nobody will tell."""
+    if status != PAID:
+        return None
+    return (await applied.of_purchase(till.run.db, purchase)).is_applied

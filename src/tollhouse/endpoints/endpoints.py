@@ -154,9 +154,10 @@ async def disable(run: Runtime, name: str, *, because: str) -> bool:
     endpoint = await find(run, name)
 
     async def work(tx: Transaction) -> bool:
-        changed = await tx.execute(DISABLE, wanted=name, now=run.now_us, because=because)
+        if not await tx.execute(DISABLE, wanted=name, now=run.now_us, because=because):
+            return False
         await tx.execute(UNSUBSCRIBE, subscriber=endpoint.subscriber)
-        return bool(changed)
+        return True
 
     disabled = await run.db.transact(work)
     await park(run, endpoint, f"The endpoint was disabled. {because}")

@@ -43,6 +43,8 @@ class EndpointLanes:
         for name, (endpoint, _) in list(self._senders.items()):
             if wanted.get(name) != endpoint:
                 await self._drop(name)
+                if name not in wanted:  # what was given back just now waits for nobody
+                    await endpoints.park(self._run, endpoint, "The endpoint was disabled or removed.")
         for name in wanted.keys() - self._senders.keys():
             self._add(name, wanted[name])
 

@@ -17,8 +17,8 @@ MICROSECONDS_PER_MS: Final = 1000
 class AttemptReply(BaseModel):
     """One try to deliver an event."""
 
-    number: int
-    succeeded: bool
+    number: int = Field(examples=[1])
+    succeeded: bool = Field(examples=[False])
     status: int | None = Field(description="HTTP's, where there was an answer.", examples=[503])
     reason: str | None = Field(description="Why it did not succeed.", examples=["host: It answered 503."])
     reply: str | None = Field(description="The first 2 kB of the answer.", examples=["upstream is down"])
@@ -33,7 +33,9 @@ class DeliveryReply(BaseModel):
     subscriber: str = Field(description="`endpoint:` and its name, or a handler.", examples=["endpoint:app"])
     status: str = Field(examples=["delivered"])
     reason: str | None = Field(description="Why it is not delivered.", examples=[None])
-    applied_at: str | None = Field(description="Since when your app is known to have applied it.")
+    applied_at: str | None = Field(
+        description="Since when your app is known to have applied it.", examples=["2026-01-01T12:00:00Z"]
+    )
     attempts: list[AttemptReply]
 
 
@@ -44,7 +46,7 @@ class EventReply(BaseModel):
     type: str = Field(examples=["payment.succeeded"])
     sequence: int | None = Field(examples=[5])
     created_at: str = Field(examples=["2026-01-01T12:00:00.000000Z"])
-    data: dict[str, Any]
+    data: dict[str, Any] = Field(examples=[{"user_id": "usr_019aa3d1f0c67b2e4d8c91f35a60e7d4", "credits": 100}])
     deliveries: list[DeliveryReply]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import ColumnElement, and_, bindparam, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, exists, func, or_, select, update
 
 from tollhouse.db import Statement, any_of
 from tollhouse.endpoints.endpoints import SUBSCRIBER
 from tollhouse.endpoints.errors import EndpointUnknown, EventUnknown, ReceiptUnclear
 from tollhouse.events import records
-from tollhouse.events.tables import DELIVERED, FAILED, WAITING, events, is_waiting, subscribers
+from tollhouse.events.tables import DELIVERED, FAILED, WAITING, events, is_waiting
 from tollhouse.events.tables import deliveries as table
 from tollhouse.runtime import Runtime
 
@@ -67,10 +67,9 @@ def applied_at(payment_id: ColumnElement[str]) -> ColumnElement[int | None]:
     return select(func.min(table.c.applied_at)).select_from(_told).where(*_of(payment_id)).scalar_subquery()
 
 
-def is_told(payment_id: ColumnElement[str]) -> ColumnElement[bool]:
-    """Return, for a query that has the id of a payment, whether an endpoint that is enabled gets the event of it."""
-    is_enabled = and_(subscribers.c.name == table.c.subscriber, subscribers.c.event_type == PAID)
-    return exists().select_from(_told.join(subscribers, is_enabled)).where(*_of(payment_id))
+def is_on_its_way(payment_id: ColumnElement[str]) -> ColumnElement[bool]:
+    """Return, for a query that has the id of a payment, whether the event of it is still to arrive at an endpoint."""
+    return exists().select_from(_told).where(*_of(payment_id), is_waiting(table))
 
 
 def _of(payment_id: ColumnElement[str]) -> tuple[ColumnElement[bool], ...]:

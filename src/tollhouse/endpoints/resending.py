@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import and_, bindparam, exists, insert, or_, select
+from sqlalchemy import bindparam, exists, insert, select
 
 from tollhouse.clock import MINUTE, SECOND
 from tollhouse.db import BATCH_SIZE, Statement, Transaction
@@ -13,6 +14,7 @@ from tollhouse.endpoints import endpoints
 from tollhouse.endpoints.bodies import TEST
 from tollhouse.endpoints.endpoints import NEVER_US, Endpoint
 from tollhouse.endpoints.errors import EndpointUnknown, EventUnknown
+from tollhouse.endpoints.rolling import LOCK
 from tollhouse.endpoints.sending import Sender
 from tollhouse.events import Event, records
 from tollhouse.events.deliveries import RECALL
@@ -43,10 +45,7 @@ _has_delivery = exists().where(deliveries.c.event_id == events.c.id, deliveries.
 MISSED: Final = Statement(
     select(*(events.c[name] for name in Missed.__dataclass_fields__))
     .where(
-        or_(
-            events.c.created_at > bindparam("since"),
-            and_(events.c.created_at == bindparam("since"), events.c.id > bindparam("after")),
-        ),
+        events.c.created_at >= bindparam("since"),
         _wanted,
         events.c.created_at < bindparam("until"),
         ~_has_delivery,
@@ -73,14 +72,9 @@ async def fill_gaps(run: Runtime) -> None:
     now = run.now_us
     for endpoint in await endpoints.find_all(run):
         if endpoint.disabled_at is None and endpoint.enabled_at > now - GAPS_LOOKED_FOR_US:
-            late = {"since": endpoint.enabled_at, "until": min(endpoint.enabled_at + LEARNT_US, now - LEARNT_US)}
-            while missed := await run.db.fetch_all(MISSED, subscriber=endpoint.subscriber, after="", **late):
-                await run.db.transact(_queue, run, endpoint, missed)
-                run.outbox.wake(endpoint.subscriber)
-
-
-async def _queue(tx: Transaction, run: Runtime, endpoint: Endpoint, missed: list[Missed]) -> None:
-    await tx.execute_many(ADD_DELIVERY, [_row(run, endpoint, each) for each in missed])
+            until = min(endpoint.enabled_at + LEARNT_US, now - LEARNT_US)
+            await _add_missed(run, endpoint, ADD_DELIVERY, since=endpoint.enabled_at, until=until)
+            run.outbox.wake(endpoint.subscriber)
 
 
 async def catch_up(run: Runtime, endpoint: Endpoint, *, since: int) -> int:
@@ -91,17 +85,31 @@ async def catch_up(run: Runtime, endpoint: Endpoint, *, since: int) -> int:
     """
     told = {"subscriber": endpoint.subscriber}
     total = await run.db.write(RECALL, **told, now=run.now_us, because="%")
-    moment, after = since, ""
-    while missed := await run.db.fetch_all(MISSED, **told, since=moment, after=after, until=NEVER_US):
-        await run.db.transact(_list_as_failed, run, endpoint, missed)
-        moment, after = missed[-1].created_at, missed[-1].id
+    await _add_missed(run, endpoint, ADD_MISSED, {"finished_at": run.now_us}, since=since, until=NEVER_US)
     total += await records.retry_failed(run.db, **told, since=since, now_us=run.now_us)
     run.outbox.wake(endpoint.subscriber)
     return total
 
 
-async def _list_as_failed(tx: Transaction, run: Runtime, endpoint: Endpoint, missed: list[Missed]) -> None:
-    await tx.execute_many(ADD_MISSED, [_row(run, endpoint, each, finished_at=run.now_us) for each in missed])
+async def _add_missed(
+    run: Runtime,
+    endpoint: Endpoint,
+    add: Statement[Any],
+    more: Mapping[str, Any] | None = None,
+    *,
+    since: int,
+    until: int,
+) -> None:
+    """Add a delivery for each event that has none; of two who do so at once, the second finds them there."""
+
+    async def work(tx: Transaction) -> int:
+        await tx.fetch_one(LOCK, wanted=endpoint.name)
+        missed = await tx.fetch_all(MISSED, subscriber=endpoint.subscriber, since=since, until=until)
+        await tx.execute_many(add, [_row(run, endpoint, each, **more or {}) for each in missed])
+        return len(missed)
+
+    while await run.db.transact(work) == BATCH_SIZE:
+        pass
 
 
 def _row(run: Runtime, endpoint: Endpoint, event: Missed | Event, **more: Any) -> dict[str, Any]:

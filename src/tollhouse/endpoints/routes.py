@@ -44,7 +44,11 @@ def _schema() -> bytes:
     return encode(document())
 
 
-@schema_router.get(SCHEMA_PATH, summary="The JSON Schema of every event")
+@schema_router.get(
+    SCHEMA_PATH,
+    summary="The JSON Schema of every event",
+    responses={200: {"content": {"application/json": {"example": {"oneOf": [{"$ref": "#/$defs/user.created"}]}}}}},
+)
 async def show_schema(request: Request) -> Response:
     """Describe what your app gets, one schema for each type of event."""
     del request

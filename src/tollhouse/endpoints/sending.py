@@ -43,7 +43,7 @@ class Sender:
         if event is None:
             raise GiveUp("Its event is gone.")
         address = None
-        if delivery.sealed is not None:
+        if delivery.sealed is not None and self._endpoint.with_address:
             address = self._run.keys.open_address(delivery.sealed, delivery.id).decode()
         try:
             return await self.send(event, address=address)
@@ -65,10 +65,9 @@ class Sender:
         except OutboundError as error:
             said = REDIRECTED if error.reason == "redirect" else error.detail
             raise Retry(HOST + said) from error
-        return await self._judge(reply)
+        return await self._judge(reply, answer_of(reply, without=address))
 
-    async def _judge(self, reply: Reply) -> Answer:
-        answer = answer_of(reply)
+    async def _judge(self, reply: Reply, answer: Answer) -> Answer:
         if 200 <= reply.status < 300:
             return answer
         said = f"It answered {reply.status}."
@@ -83,7 +82,8 @@ class Sender:
         await self._line.aclose()
 
 
-def answer_of(reply: Reply) -> Answer:
-    """Return what is kept of a reply."""
-    text = storable(reply.body.decode(errors="replace"), ANSWER_BYTES_MAX)
-    return Answer(reply.status, text, applied=says_applied(reply.body))
+def answer_of(reply: Reply, *, without: str | None = None) -> Answer:
+    """Return what is kept of a reply; an address that it repeats is taken out."""
+    text = reply.body.decode(errors="replace")
+    shown = text.replace(without, "[address]") if without else text
+    return Answer(reply.status, storable(shown, ANSWER_BYTES_MAX), applied=says_applied(reply.body))

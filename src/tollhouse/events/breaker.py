@@ -6,13 +6,12 @@ import random
 from typing import Final
 
 from tollhouse.clock import SECOND, Clock
-from tollhouse.events.outcomes import HOST, Ran, Retry
+from tollhouse.events.outcomes import Ran, Retry
 
 FAILURES_MAX: Final = 5  # in a row; then it pauses
 PAUSE_SECONDS: Final = 5.0  # at first, and twice as long after each probe that failed
 PAUSE_SECONDS_MAX: Final = 300.0
 ASKED_SECONDS_MAX: Final = 3_600.0
-ALL: Final = "%"
 
 
 class Breaker:
@@ -21,7 +20,7 @@ class Breaker:
     def __init__(self, clock: Clock) -> None:
         """Begin well, and not knowing whether it was down before this process began."""
         self._clock = clock
-        self._host_failed = True
+        self._was_down = True
         self._forget()
 
     def _forget(self) -> None:
@@ -31,36 +30,32 @@ class Breaker:
 
     @property
     def is_paused(self) -> bool:
-        """Whether nothing is to be tried now."""
-        return self._clock.now_us() < self._paused_until
+        """Whether nothing is to be tried now; a clock that was set back does not make a pause longer."""
+        rest = self._paused_until - self._clock.now_us()
+        return 0 < rest <= round(ASKED_SECONDS_MAX * SECOND)
 
     @property
     def is_well(self) -> bool:
         """Whether more than a probe may be tried."""
         return self._failures < FAILURES_MAX and not self.is_paused
 
-    def recovered(self, ran: Ran) -> str | None:
-        """Return the pattern of reasons that no longer hold if a run shows that the other side is back, or None.
-
-        Those are all after a pause, and those of the host after any failure of its. What a delivery alone was refused
-        for stays as it is, or it would use up its tries.
-        """
-        if ran.outcome is not None:
-            return None
-        return ALL if self._failures >= FAILURES_MAX else f"{HOST}%" if self._host_failed else None
+    def is_recovery(self, ran: Ran) -> bool:
+        """Whether a run shows that the other side is back after a pause, or for the first time in this process."""
+        return ran.outcome is None and self._was_down
 
     def note(self, ran: Ran) -> None:
-        """Learn from a run."""
-        if ran.outcome is None:
-            self._host_failed = False
-            self._forget()
-        elif isinstance(ran.outcome, Retry):
-            self._host_failed = self._host_failed or ran.outcome.is_of_host
+        """Learn from a run. Only the host's failures count: what refuses one delivery says nothing of the others."""
+        if isinstance(ran.outcome, Retry) and ran.outcome.is_of_host:
             self._count(min(ran.asked_pause_seconds, ASKED_SECONDS_MAX))
+            return
+        self._forget()  # it has answered, whatever it said
+        if ran.outcome is None:
+            self._was_down = False
 
     def _count(self, asked_seconds: float) -> None:
         self._failures += 1
         if self._failures >= FAILURES_MAX and not self.is_paused:
+            self._was_down = True
             longest = min(self._pause_seconds, PAUSE_SECONDS_MAX)
             self._pause(longest * random.uniform(0.8, 1))  # noqa: S311 (jitter, not a secret)
             self._pause_seconds = longest * 2

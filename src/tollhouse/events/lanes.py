@@ -16,7 +16,7 @@ from tollhouse.errors import DatabaseUnavailable
 from tollhouse.events import deliveries
 from tollhouse.events.breaker import Breaker
 from tollhouse.events.deliveries import Delivery
-from tollhouse.events.outcomes import Ran
+from tollhouse.events.outcomes import HOST, Ran
 from tollhouse.events.running import Runner, report, run_delivery
 from tollhouse.events.tables import WAITING
 from tollhouse.failpoints import reach
@@ -124,12 +124,18 @@ class Lane:
             self.holder.db, subscriber=self.name, lease=self.holder.lease, limit=room, now_us=now, lease_us=lease_us
         )
         self._keep(*claimed, until=now + lease_us)
+        if self._is_paused:  # since the claim began: nothing would begin what it brought
+            await self.give_back()
+            return False
         if claimed:
             self._is_hungry = len(claimed) == room
             return self._is_hungry
         self._is_hungry = False
         # The clock says that something is due, and nothing can be claimed: it is held back, and hides what is not.
-        return was_polled and bool(await deliveries.put_off(self.holder.db, subscriber=self.name, now_us=now))
+        self.was_polled = was_polled and bool(
+            await deliveries.put_off(self.holder.db, subscriber=self.name, now_us=now)
+        )
+        return self.was_polled
 
     def _room(self) -> int:
         """Return how many more to claim."""
@@ -189,10 +195,9 @@ class Lane:
         self.on_done(self, ran)
         if self._breaker is None:
             return
-        recovered = self._breaker.recovered(ran)
-        if recovered is not None:  # before anything else is claimed, or that would overtake
+        if self._breaker.is_recovery(ran):  # before anything else is claimed, or that would overtake
             now = self.holder.clock.now_us()
-            await self.holder.db.write(deliveries.RECALL, subscriber=self.name, now=now, because=recovered)
+            await self.holder.db.write(deliveries.RECALL, subscriber=self.name, now=now, because=f"{HOST}%")
         self._breaker.note(ran)
         if self._breaker.is_paused:
             await self.give_back()

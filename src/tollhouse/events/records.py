@@ -78,7 +78,7 @@ def _list(filters: frozenset[str]) -> Statement[DeliveryRecord]:
     return Statement(
         select(*_columns)
         .where(*(FILTERS[name] for name in sorted(filters)))
-        .order_by(table.c.created_at.desc(), table.c.id.desc())
+        .order_by(table.c.created_at.desc(), table.c.sequence.desc(), table.c.id.desc())
         .limit(bindparam("limit")),
         DeliveryRecord,
     )

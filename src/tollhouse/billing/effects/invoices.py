@@ -28,7 +28,8 @@ async def tell_failed(tx: Transaction, till: Till, event: StripeEvent) -> Outcom
     if user_id is None:
         return NOT_OURS
     await _want_subscription(tx, till, facts)
-    return await tell(tx, till, Settled(Outcome(ACCEPTED, user_id=user_id), [invoices.failed(facts, user_id)]))
+    happened = [await invoices.failed(tx, till, facts, user_id)]
+    return await tell(tx, till, Settled(Outcome(ACCEPTED, user_id=user_id), happened))
 
 
 async def read_subscription_again(tx: Transaction, till: Till, event: StripeEvent) -> Outcome:
