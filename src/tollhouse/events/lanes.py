@@ -114,6 +114,7 @@ class Lane:
 
     async def _claim(self) -> bool:
         """Claim as many as there is room for and begin them; return whether to claim again at once."""
+        self._begin()  # what a pause has left in stock, should it ever
         room = self._room()
         self._is_hungry = True
         if room <= 0:
