@@ -8,6 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -22,6 +23,7 @@ from tollhouse.clock import SECOND, FollowingClock
 from tollhouse.db import Statement
 from tollhouse.endpoints import lanes
 from tollhouse.events.deliveries import PUT_OFF_US
+from tollhouse.events.schedule import Schedule
 from tollhouse.events.tables import deliveries, is_waiting
 from tollhouse.runtime import Runtime
 from tollhouse.testing import TestKit, make_settings
@@ -45,19 +47,32 @@ class Orders:
     database_url: str
     declared: list[dict[str, Any]]
     turned: Any
-    stop: Any
+    stop: Connection  # ends when this replica is to leave, and when the test is gone
     users: tuple[str, ...]  # things happen to them
     rounds: int  # so often, each time when all of the last time has arrived
     point: str = ""
     is_frozen_there: bool = False
+    is_quiet: bool = False  # it does nothing by the clock
 
 
 def live(orders: Orders) -> None:
     """What the process runs."""
     if orders.is_frozen_there:
         mock.patch("signal.SIGKILL", signal.SIGSTOP).start()
+    if orders.is_quiet:
+        keep_quiet()
     failpoints.arm(orders.point)
     asyncio.run(_live(orders))
+
+
+def keep_quiet() -> None:
+    """Have this replica do only what it is woken for.
+
+    One that is frozen while it writes to SQLite stops everybody, which would tell nothing of deliveries.
+    """
+    for name in ("endpoints.lanes.LEARN_SECONDS", "events.worker.POLL_SECONDS"):
+        mock.patch(f"tollhouse.{name}", 3_600).start()
+    mock.patch.object(Schedule, "serve", asyncio.Event().wait).start()
 
 
 async def _live(orders: Orders) -> None:
@@ -67,7 +82,7 @@ async def _live(orders: Orders) -> None:
         for _ in range(orders.rounds):
             await happen(run, *orders.users)
             await arrived(run, *orders.users)
-        await asyncio.to_thread(orders.stop.wait)
+        await asyncio.to_thread(orders.stop.poll, None)
 
 
 async def happen(run: Runtime, *users: str) -> None:
@@ -79,9 +94,10 @@ async def happen(run: Runtime, *users: str) -> None:
 
 async def arrived(run: Runtime, *users: str) -> None:
     """Return once nothing of these users waits any more, whichever replica has sent it."""
-    for user in users:
-        while await run.db.fetch_one(WAITING_FOR, user=user):  # noqa: ASYNC110 (others may send it)
-            await asyncio.sleep(STEP_SECONDS)
+    async with asyncio.timeout(PATIENCE_SECONDS):
+        for user in users:
+            while await run.db.fetch_one(WAITING_FOR, user=user):  # noqa: ASYNC110 (others may send it)
+                await asyncio.sleep(STEP_SECONDS)
 
 
 @dataclass
@@ -89,7 +105,7 @@ class Replica:
     """A process at work."""
 
     process: Any
-    stop: Any
+    stop: Connection
 
     async def died(self) -> None:
         """Return once it was killed at its point."""
@@ -113,7 +129,7 @@ class Replica:
 
     async def leave(self) -> None:
         """Have it end as a server does that is told to, all it had begun being done."""
-        self.stop.set()
+        self.stop.close()
         await asyncio.to_thread(self.process.join, PATIENCE_SECONDS)
         assert self.process.exitcode == 0
 
@@ -135,16 +151,18 @@ class Fleet:
     @contextmanager
     def replica(self, *users: str, rounds: int = 1_000_000, **more: Any) -> Iterator[Replica]:
         """One more, which is gone at the end of the block."""
-        stop = processes.Event()
+        theirs, ours = processes.Pipe(duplex=False)
         url = self.kit.toll.settings.database_url
-        orders = Orders(url, self.declared, self.turned, stop, users, rounds, **more)
+        orders = Orders(url, self.declared, self.turned, theirs, users, rounds, **more)
         process = processes.Process(target=live, args=(orders,), daemon=True)
         process.start()
+        theirs.close()
         try:
-            yield Replica(process, stop)
+            yield Replica(process, ours)
         finally:
             process.kill()
             process.join()
+            ours.close()
 
 
 @asynccontextmanager

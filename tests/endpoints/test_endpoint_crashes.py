@@ -79,7 +79,7 @@ async def test_what_one_held_before_it_froze_is_anothers_when_it_thaws(
     migrated_database_url: str, receiver: Receiver, point: str, doubled: int
 ):
     async with open_fleet(migrated_database_url, declare(receiver)) as fleet:
-        with fleet.replica(ALICE, rounds=1, point=point, is_frozen_there=True) as replica:
+        with fleet.replica(ALICE, rounds=1, point=point, is_frozen_there=True, is_quiet=True) as replica:
             await replica.frozen()
             after = await take_over(fleet)
             replica.thaw()
@@ -106,7 +106,7 @@ async def test_an_answer_to_one_that_was_frozen_changes_nothing(
 
     receiver.decide = answer
     async with open_fleet(migrated_database_url, declare(receiver)) as fleet:
-        with fleet.replica(ALICE, rounds=1) as replica:
+        with fleet.replica(ALICE, rounds=1, is_quiet=True) as replica:
             await receiver.until(1)
             replica.freeze()
             after = await take_over(fleet)
