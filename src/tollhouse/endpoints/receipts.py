@@ -48,7 +48,7 @@ LET_PASS: Final = Statement(
         table.c.user_id.in_(select(events.c.user_id).where(events.c.id == bindparam("told_event"))),
         is_waiting(table),
         table.c.lease.is_(None),
-        table.c.attempts == 0,
+        or_(table.c.attempts == 0, table.c.held_until.is_(None)),
         table.c.due_at > bindparam("now"),
     )
     .values(due_at=bindparam("now")),

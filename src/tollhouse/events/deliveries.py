@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, and_, bindparam, delete, exists, func, literal, or_, select, text, update
+from sqlalchemy import BigInteger, and_, bindparam, delete, exists, func, or_, select, update
 
 from tollhouse.clock import DAY, HOUR, MINUTE, SECOND
 from tollhouse.db import Database, Statement, Together, some
@@ -36,7 +36,6 @@ class Delivery:
     attempts: int
     expires_at: int | None
     created_at: int
-    has_more: bool = False  # of the same user, waiting for this one: a hint
 
 
 earlier: Final = table.alias("earlier")
@@ -67,18 +66,7 @@ _leased: Final[dict[Any, Any]] = {
     table.c.lease: bindparam("new_lease"),
     table.c.attempts: table.c.attempts + 1,
 }
-# As text, for SQLAlchemy takes the tables' names off all columns in SQLite's RETURNING, also of this inner query.
-_has_more = exists(
-    select(literal(1))
-    .select_from(table.alias("later"))
-    .where(
-        text(
-            "later.subscriber = tollhouse_deliveries.subscriber AND later.user_id = tollhouse_deliveries.user_id"
-            " AND later.sequence > tollhouse_deliveries.sequence AND later.status = 'waiting'"
-        )
-    )
-)
-_columns: Final = [*(table.c[name] for name in Delivery.__dataclass_fields__ if name != "has_more"), _has_more]
+_columns: Final = [table.c[name] for name in Delivery.__dataclass_fields__]
 CLAIM: Final = Statement(
     update(table)
     .where(table.c.id.in_(select(_claimable.c.id)))  # and nothing else: they are locked, and found by their key
@@ -91,17 +79,20 @@ _put_off = select(table.c.id).where(_window, _due, _held_back).with_for_update(s
 PUT_OFF: Final = Statement(
     update(table).where(table.c.id.in_(select(_put_off.c.id))).values(due_at=bindparam("until")), str
 )
-_untried = and_(is_waiting(table), table.c.lease.is_(None), table.c.attempts == 0)
+# It waits for its turn, not for its own next try: that has `held_until`, unless it was recalled.
+_has_no_pause = and_(
+    is_waiting(table), table.c.lease.is_(None), or_(table.c.attempts == 0, table.c.held_until.is_(None))
+)
 _next = (
     select(table.c.id)
-    .where(table.c.subscriber == bindparam("subscriber"), table.c.user_id == bindparam("user_id"), _untried)
+    .where(table.c.subscriber == bindparam("subscriber"), table.c.user_id == bindparam("user_id"), _has_no_pause)
     .order_by(table.c.sequence)
     .limit(1)
     .scalar_subquery()
 )
 # Without SKIP LOCKED: one that is being put off at this moment is waited for, or its turn would come a minute late.
 CLAIM_NEXT: Final = Statement(
-    update(table).where(table.c.id == _next, _untried, ~_held_back).values(_leased).returning(*_columns), Delivery
+    update(table).where(table.c.id == _next, _has_no_pause, ~_held_back).values(_leased).returning(*_columns), Delivery
 )
 # A worker that was frozen may claim again what it still runs: the attempt tells its two holdings apart.
 _mine = and_(

@@ -205,9 +205,6 @@ class Lane:
 
     async def _go_on(self, done: Delivery) -> None:
         """Go on with this user's next one at the end of the line: claimed by name, for it may have been put off."""
-        if not done.has_more:
-            self.wake.set()  # one may have come meanwhile, and was held back
-            return
         now, lease_us = self.holder.clock.now_us(), self.pace.lease_seconds * SECOND
         following = await deliveries.claim_next(
             self.holder.db, done, lease=self.holder.lease, now_us=now, lease_us=lease_us

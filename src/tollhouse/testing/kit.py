@@ -31,7 +31,7 @@ ADDRESSES_MAX: Final = 65_536
 
 _earlier: Final = table.alias("earlier")
 _is_first: Final = and_(  # and so about to be claimed by whoever did the one before, even where it was put off
-    table.c.attempts == 0,
+    or_(table.c.attempts == 0, table.c.held_until.is_(None)),
     table.c.sequence.is_not(None),
     ~exists().where(
         _earlier.c.subscriber == table.c.subscriber,
